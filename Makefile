@@ -1,0 +1,64 @@
+# Every command a newcomer or a maintainer needs. `make demo` and `make test` work on a fresh machine that has
+# Python 3.11 or later and make: they build .venv in this checkout and install what is missing into it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
+# Debian packages are installed only where that is possible without asking for a password.
+SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
+
+.PHONY: help demo test lint check bench samples schema clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a local stand-in for the API
+	@$(BIN)/invoice-watcher demo
+
+test: $(VENV)/dev ## run the tests
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/dev ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+check: lint test ## everything a change has to pass
+
+bench: $(VENV)/dev ## measure the daemon beside its peers, in one interleaved run
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+samples: ## write tests/samples anew (needs LibreOffice)
+	@$(PYTHON) tests/samples/make_samples.py
+
+schema: $(VENV)/run ## write the JSON Schema of the configuration anew
+	@$(BIN)/invoice-watcher check --schema > invoice_watcher/config.schema.json
+
+clean: ## remove what these commands built
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "invoice-watcher needs Python 3.11 or later; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+		[ -n "$(SUDO)" ] && $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv >/dev/null \
+		&& rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); } || { \
+		echo "This Python has no venv module; as root: apt-get install python3-venv"; exit 1; }
+
+# What a user needs. The journal (systemd-python) is compiled here; without its headers all else still runs.
+$(VENV)/run: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[sandbox]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml $(VENV)/run
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[sandbox,dev]'
+	@$(BIN)/python -c 'import systemd' 2>/dev/null || $(MAKE) -s systemd
+	@touch $@
+
+.PHONY: systemd
+systemd:
+	@pkg-config --exists libsystemd 2>/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $(PACKAGES) >/dev/null; } || true
+	@$(BIN)/pip install -q --disable-pip-version-check 'systemd-python>=235' >/dev/null 2>&1 \
+		|| echo "Without systemd-python (it needs libsystemd-dev to build); the tests of the journal are skipped."

@@ -1,0 +1,141 @@
+"""Reading what the API said, liberally: JSON or XML, any letter case, flat or nested, an error inside a 200.
+
+The API document leaves the shape of an answer open, so this module looks for a *code* and a *message* wherever
+they may stand, and says how much the body proves. Guarantees: any bytes give an `Answer`; a body that is cut
+off, a web page, or a mixture is never read as success. Pure; raises nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+from xml.etree.ElementTree import ParseError
+
+import msgspec
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
+
+_MAX_DEPTH = 64
+_LONGEST_CODE = 5  # digits
+_CODE_NAMES = frozenset({"code", "errorcode", "error_code"})
+_MESSAGE_NAMES = frozenset({"message", "errormessage", "error_message", "description"})
+_ERROR_NAMES = frozenset({"error", "errors"})
+_WEB_PAGE = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HEAD = 1024  # where a web page shows what it is, comments before it included
+_BOM = b"\xef\xbb\xbf"
+
+# A leaf of the answer: the case-folded name it stands under, and its text or number.
+_Leaf: TypeAlias = "tuple[str, object]"
+
+
+class Body(Enum):
+    """What an answer's body is."""
+
+    EMPTY = "empty"
+    CLEAN = "clean"  # complete JSON or XML that holds no error
+    ERROR = "error"  # complete JSON or XML that holds an error
+    WEB_PAGE = "web page"  # a login page or a proxy's, never the API
+    UNCLEAR = "unclear"  # anything else: cut off, plain text, garbage
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the body said. `code` and `message` are None where it named none."""
+
+    body: Body
+    code: int | None = None
+    message: str | None = None
+
+
+def read_answer(raw: bytes) -> Answer:
+    """Read the body of an answer, whatever its Content-Type claims."""
+    raw = raw.removeprefix(_BOM).strip()
+    if not raw:
+        return Answer(Body.EMPTY)
+    if raw.startswith(b"<") and _WEB_PAGE.search(raw[:_HEAD]):
+        return Answer(Body.WEB_PAGE)
+    try:
+        leaves = list(_xml_leaves(raw) if raw.startswith(b"<") else _json_leaves(raw))
+    except (msgspec.DecodeError, ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
+        return Answer(Body.UNCLEAR)
+    return _judge(leaves)
+
+
+def _judge(leaves: list[_Leaf]) -> Answer:
+    codes = [code for name, value in leaves if name in _CODE_NAMES and (code := _as_code(value)) is not None]
+    messages = [str(value) for name, value in leaves if name in _MESSAGE_NAMES and value not in {None, ""}]
+    errors = [value for name, value in leaves if name in _ERROR_NAMES and _says_something(value)]
+    message = next(iter(messages), None) or next((str(value) for value in errors if value is not True), None)
+    if code := next((code for code in codes if code not in {0, 200}), None):
+        return Answer(Body.ERROR, code, message)
+    if errors or _denied(leaves):
+        return Answer(Body.ERROR, None, message)
+    return Answer(Body.CLEAN, None, message)
+
+
+def _denied(leaves: list[_Leaf]) -> bool:
+    return any(name == "success" and str(value).strip().lower() == "false" for name, value in leaves)
+
+
+def _says_something(value: object) -> bool:
+    return str(value).strip().lower() not in {"", "none", "null", "false", "0"}
+
+
+def _as_code(value: object) -> int | None:
+    """A code as number or as text; anything longer than a code can be is none."""
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_CODE else None
+
+
+def _json_leaves(raw: bytes) -> Iterator[_Leaf]:
+    """Decode strictly: RFC 8259, so no NaN and nothing behind the value; then walk.
+
+    A lone string, number or null is no answer of this API: it is told apart by having no name at all.
+    """
+    value = msgspec.json.decode(raw)
+    if not isinstance(value, dict | list):
+        raise ValueError("a lone value")  # noqa: TRY004 - a type of the answer's, not of an argument
+    return _walk("", value, 0)
+
+
+def _walk(name: str, value: object, depth: int) -> Iterator[_Leaf]:
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        if name in _ERROR_NAMES and value:
+            yield name, True
+        for key, inner in value.items():
+            yield from _walk(str(key).lower(), inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(name, inner, depth + 1)
+    else:
+        yield name, value
+
+
+def _xml_leaves(raw: bytes) -> Iterator[_Leaf]:
+    """Parse without entities or DTD (defusedxml); names lose their namespace, attributes count as leaves."""
+    root = fromstring(raw, forbid_dtd=True)
+    if _local(root.tag) == "html":
+        raise ValueError("a web page")
+    return _walk_element(root)
+
+
+def _walk_element(root: Element) -> Iterator[_Leaf]:
+    for element in root.iter():
+        name = _local(element.tag)
+        if name in _ERROR_NAMES and len(element):
+            yield name, True
+        else:
+            yield name, (element.text or "").strip()
+        yield from ((_local(key), value) for key, value in element.attrib.items())
+
+
+def _local(tag: object) -> str:
+    return str(tag).rpartition("}")[2].lower()

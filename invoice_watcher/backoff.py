@@ -1,0 +1,39 @@
+"""How long to wait: the exponential back-off, and the `Retry-After` header.
+
+Guarantees: every result is finite, not negative, and bounded by its ceiling, whatever comes in. Pure: time and
+chance are arguments. Raises nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_RETRY_AFTER = 3600.0
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for (RFC 9110 section 10.2.3).
+
+    Both forms are read, whole seconds in ASCII digits and HTTP-date, and clamped to an hour; anything else is
+    ignored (None), so that no server can park the queue for ever.
+    """
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_RETRY_AFTER)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def back_off(failures: int, initial: float, longest: float, chance: float) -> float:
+    """Return the seconds to wait after the `failures`-th failure in a row: exponential, with full jitter.
+
+    The ceiling doubles from `initial` to `longest`; `chance` (0 to 1) picks a point between `initial` and it,
+    so that what failed together does not come back together.
+    """
+    ceiling = min(longest, initial * 2.0 ** min(failures, 40))
+    return min(initial, longest) + chance * max(0.0, ceiling - initial)

@@ -1,0 +1,129 @@
+"""Should the queue flow at all? One bad file must not stop it; a dead API must not be called for every file.
+
+The states: *flowing*; *paused* until the next probe is due; *probing*, one file at a time, while paused. What an
+attempt came to moves between them:
+
+    flowing ── the operator's or our own fault; a Retry-After; the world's fault for three queues in a row ──▶ paused
+    paused ──(when due)──▶ probing ── any answer that is about the document ──▶ flowing
+                              └────── a fault ──▶ paused, for longer (back-off)
+
+"Wrong API code" (101) is the order's fault, unless the first three orders that are answered at all get it: then
+it is the configuration's. Pure: a frozen value; every step returns the next one; time and chance are arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from invoice_watcher.backoff import back_off
+from invoice_watcher.outcome import Fault, Problem
+
+if TYPE_CHECKING:
+    from invoice_watcher.outcome import Deferred
+
+IN_A_ROW = 3
+WRONG_API_CODE = 101
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why nothing flows, and when the next probe is due (monotonic seconds).
+
+    Attributes:
+        rotate: the fault may lie with the probed documents themselves, so probes should try others too.
+        probing: the queue whose file is the probe under way; None between probes.
+    """
+
+    problem: Problem
+    fault: Fault
+    since: float
+    probe_at: float
+    probes: int = 0
+    rotate: bool = False
+    probing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The gate before the API.
+
+    Attributes:
+        initial: seconds until the first probe.
+        longest: seconds between probes at most.
+        failed: the queues that met the world's fault since the last success.
+        refused: the orders that were answered 101, in a row, before anything was ever delivered.
+        proven: something was delivered with this API code.
+    """
+
+    initial: float
+    longest: float
+    failed: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    proven: bool = False
+    pause: Pause | None = None
+
+    def may_start(self, now: float) -> bool:
+        """Tell whether a file may be sent now; while paused, only one, and only when a probe is due."""
+        return self.pause is None or (self.pause.probing is None and now >= self.pause.probe_at)
+
+    def started(self, queue: str) -> Breaker:
+        """A file of `queue` is being sent; while paused it is the probe."""
+        if self.pause is None:
+            return self
+        return replace(self, pause=replace(self.pause, probing=queue))
+
+    def answered(self, *, delivered: bool) -> Breaker:
+        """The API answered about a document, whatever it said: it is there, so everything may flow."""
+        return replace(self, failed=frozenset(), refused=frozenset(), proven=self.proven or delivered, pause=None)
+
+    def withdrawn(self, queue: str) -> Breaker:
+        """A file of `queue` came to nothing before it was sent (gone, or not ready): no news about the API."""
+        if self.pause is None or self.pause.probing != queue:
+            return self
+        return replace(self, pause=replace(self.pause, probing=None))
+
+    def wrong_api_code(self, queue: str, problem: Problem, now: float) -> Breaker:
+        """The API answered 101 for an order before anything was ever delivered."""
+        doubted = self.pause is not None and self.pause.problem.code == WRONG_API_CODE
+        refused = self.refused | {queue}
+        after = replace(self, refused=refused, failed=frozenset(), pause=self.pause if doubted else None)
+        if doubted or len(refused) >= IN_A_ROW:
+            return _paused(after, queue, _Cause(problem, Fault.OPERATOR, None, rotate=True), now, 1.0)
+        return after
+
+    def deferred(self, queue: str, outcome: Deferred, now: float, chance: float) -> Breaker:
+        """An attempt met a fault that is not the document's, as far as one can tell."""
+        failed = self.failed | {queue} if outcome.fault is Fault.WORLD else self.failed
+        after = replace(self, failed=failed)
+        at_once = outcome.fault is not Fault.WORLD or outcome.retry_after is not None
+        if self.pause is not None or at_once or len(failed) >= IN_A_ROW:
+            cause = _Cause(outcome.problem, outcome.fault, outcome.retry_after, rotate=outcome.reached)
+            return _paused(after, queue, cause, now, chance)
+        return after
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    problem: Problem
+    fault: Fault
+    retry_after: float | None
+    rotate: bool
+
+
+def _paused(breaker: Breaker, queue: str, cause: _Cause, now: float, chance: float) -> Breaker:
+    """Pause, or go on pausing; only the probe's own failure makes the pauses longer."""
+    before = breaker.pause
+    if before is not None and before.probing != queue:
+        asked = now + (cause.retry_after or 0.0)
+        return replace(breaker, pause=replace(before, probe_at=max(before.probe_at, asked)))
+    probes = before.probes + 1 if before else 0
+    wait = cause.retry_after or _probe_wait(probes, breaker.initial, breaker.longest, chance)
+    since = before.since if before else now
+    pause = Pause(cause.problem, cause.fault, since, now + wait, probes, cause.rotate)
+    return replace(breaker, pause=pause)
+
+
+def _probe_wait(probes: int, initial: float, longest: float, chance: float) -> float:
+    """Seconds to the next probe. There is only one prober, so the jitter is small: a tenth of the ceiling."""
+    return back_off(probes, initial, longest, 0.9 + 0.1 * chance)

@@ -1,0 +1,99 @@
+"""What `check` looks at, before anything is sent: each finding says what is so, and what would mend it.
+
+Guarantees: nothing is made or changed that was not there before, beyond an empty hidden file that is renamed through
+the folders and removed; a running instance is not disturbed. Raises nothing: what cannot be looked at is a finding.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from invoice_watcher.config import warnings
+from invoice_watcher.errors import FolderError, FolderInUseError
+from invoice_watcher.escaping import escape
+from invoice_watcher.spool import Folders, leases_work
+from invoice_watcher.watcher import file_system_of, gives_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from invoice_watcher.config import Config
+
+
+class Grade(Enum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: a sentence, with what to do where something is to be done."""
+
+    grade: Grade
+    text: str
+
+
+def check_all(config: Config, path: Path) -> Iterator[Finding]:
+    """Yield every finding about a configuration that could be read.
+
+    Args:
+        config: the configuration.
+        path: where it was read from.
+    """
+    yield Finding(Grade.OK, f"configuration: {escape(str(path))}")
+    for doubt in warnings(config, path):
+        yield Finding(Grade.NOTE, str(doubt))
+    yield Finding(Grade.OK, f"API: {config.api.base_url}")
+    folders = list(_check_folders(config))
+    yield from folders
+    if all(finding.grade is not Grade.FAULT for finding in folders):
+        yield from _check_file_system(config)
+
+
+def _check_folders(config: Config) -> Iterator[Finding]:
+    missing = [path for path in (config.done_dir, config.failed_dir, config.work_dir) if not path.exists()]
+    if missing and config.drop_dir.is_dir():
+        yield from _check_parents(missing)
+        return
+    try:
+        Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=False).close()
+    except FolderInUseError as error:
+        yield Finding(Grade.NOTE, f"folders: {error}, so they were not tried; stop it to have them tried")
+    except FolderError as error:
+        yield Finding(Grade.FAULT, f"folders: {escape(str(error))}")
+    else:
+        yield Finding(Grade.OK, f"folders: {config.drop_dir}, files can be moved through all four")
+
+
+def _check_parents(missing: list[Path]) -> Iterator[Finding]:
+    for path in missing:
+        if not path.parent.is_dir():
+            yield Finding(Grade.FAULT, f"folders: {path.parent} does not exist; create it")
+        elif not os.access(path.parent, os.W_OK | os.X_OK):
+            yield Finding(Grade.FAULT, f"folders: {path} is missing, and this user may not create it")
+        else:
+            yield Finding(Grade.OK, f"folders: {path} will be created at the first start")
+
+
+def _check_file_system(config: Config) -> Iterator[Finding]:
+    kind = file_system_of(config.drop_dir) or "unknown"
+    if gives_hints(config.drop_dir):
+        yield Finding(Grade.OK, f"file system: {kind}, new files are noticed at once")
+    else:
+        seconds = config.settle.rescan_for(polling=True)
+        yield Finding(
+            Grade.NOTE,
+            f"file system: {kind} is a network one; new files are found by a scan every {seconds:g} s",
+        )
+    if leases_work(config.drop_dir):
+        yield Finding(Grade.OK, "leases: the kernel tells when a file is still being written")
+    else:
+        text = "leases: not to be had here; a file counts as finished when it stays unchanged for settle.quiet"
+        yield Finding(Grade.NOTE, text)

@@ -1,0 +1,93 @@
+"""The configuration: a YAML file becomes one frozen `Config`, or the list of all that is wrong with it.
+
+`model` says what there is, `forms`, `names` and `addresses` how each value is read, `document` turns YAML
+into nodes with lines, `parsing` joins them, `conflicts` judges values together, `credentials` finds the API
+code, `json_schema` tells editors. All but `load`, `find_api_code` and `warnings` are pure.
+
+Every fault is a ConfigError and the administrator's; no fault shows a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoice_watcher.config.credentials import find_api_code, warnings
+from invoice_watcher.config.document import LARGEST_DOCUMENT
+from invoice_watcher.config.json_schema import schema, schema_text
+from invoice_watcher.config.model import ORDER_ID_PATTERN, Config
+from invoice_watcher.config.parsing import parse
+from invoice_watcher.config.secret import Secret, is_guid
+from invoice_watcher.config.sections import (
+    BASE_URLS,
+    Api,
+    Environment,
+    Level,
+    Log,
+    LogFormat,
+    Metrics,
+    Mode,
+    Notify,
+    Retry,
+    Settle,
+)
+from invoice_watcher.config.units import duration, show_duration, show_size, size
+from invoice_watcher.errors import ConfigError, ConfigFault
+from invoice_watcher.escaping import escape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "BASE_URLS",
+    "ORDER_ID_PATTERN",
+    "Api",
+    "Config",
+    "Environment",
+    "Level",
+    "Log",
+    "LogFormat",
+    "Metrics",
+    "Mode",
+    "Notify",
+    "Retry",
+    "Secret",
+    "Settle",
+    "duration",
+    "find_api_code",
+    "is_guid",
+    "load",
+    "parse",
+    "schema",
+    "schema_text",
+    "show_duration",
+    "show_size",
+    "size",
+    "warnings",
+]
+
+
+def load(path: Path) -> Config:
+    """Return the configuration in the file `path`: UTF-8, with or without a byte order mark, 64 KiB at most.
+
+    Raises:
+        ConfigError: with every fault found in it, or with one when it cannot be read.
+    """
+    where = escape(str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_DOCUMENT + 1)
+    except FileNotFoundError:
+        text = "no configuration here; copy config.example.yaml to this place and set drop_dir"
+        raise ConfigError([ConfigFault(where, "", text)]) from None
+    except OSError as error:
+        raise ConfigError([ConfigFault(where, "", f"cannot be read: {error.strerror}")]) from None
+    return parse(_decoded(content, where), where=where, base=path.absolute().parent)
+
+
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+    # Raised out here: the UnicodeDecodeError holds the whole file, secrets and all.
+    raise ConfigError([ConfigFault(f"{where}:{line}", "", "is not UTF-8; save the file in that encoding")])

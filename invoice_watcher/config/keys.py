@@ -1,0 +1,57 @@
+"""What the sections of the configuration share: a repr that hides secrets, and the list of their keys.
+
+Pure; raises nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin, get_type_hints
+
+from invoice_watcher.config.forms import Setting
+from invoice_watcher.config.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Section:
+    """A group of keys. Its repr hides the values that may hold a secret."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        pairs = (f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({', '.join(pairs)})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """Yield what rich, whose tracebacks show local variables, may print."""
+        for key in keys(type(self)):
+            value = getattr(self, key.name)
+            hidden = value and isinstance(key.what, Setting) and key.what.form.private
+            yield key.name, Secret("") if hidden else value
+
+
+class Key(NamedTuple):
+    """One key of a section.
+
+    Attributes:
+        name: as it is written in the file.
+        what: how its value is read; or, for a group of keys, the section they make.
+        default: the model's value when the key is missing; MISSING for a required key and for a group.
+    """
+
+    name: str
+    what: Setting | type[Section]
+    default: object
+
+
+def keys(section: type[Section]) -> tuple[Key, ...]:
+    """Return the keys of `section`, a dataclass, in the order in which the model names them."""
+    hints = get_type_hints(section, include_extras=True)
+    return tuple(Key(spec.name, _what(hints[spec.name]), spec.default) for spec in fields(section))  # type: ignore[arg-type]
+
+
+def _what(hint: Any) -> Setting | type[Section]:  # noqa: ANN401 - an annotation has no type of its own
+    found: Setting | type[Section] = hint.__metadata__[0] if get_origin(hint) is Annotated else hint
+    return found

@@ -1,0 +1,201 @@
+"""The groups of keys in a configuration: how to reach the API, when a file is whole, when to try again.
+
+Frozen values, filled by `parse`; each field says by its `Setting` how its key is read and what it means.
+Pure; nothing here raises.
+"""
+
+# No `from __future__ import annotations`: `keys` reads the annotations at run time.
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal, TypeAlias, get_args
+
+from invoice_watcher.config.addresses import BaseUrl, Listen, NotifyUrl, ProxyUrl
+from invoice_watcher.config.forms import ApiCode, Choice, Duration, Setting, Whole
+from invoice_watcher.config.keys import Section
+from invoice_watcher.config.names import PathName
+from invoice_watcher.config.secret import Secret
+
+Environment: TypeAlias = Literal["production", "sandbox"]
+Mode: TypeAlias = Literal["auto", "native", "polling"]
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+LogFormat: TypeAlias = Literal["auto", "json", "text", "journal"]
+
+# The API document's two hosts.
+BASE_URLS = MappingProxyType(
+    {
+        "production": "https://i.materialise.com/web-api",
+        "sandbox": "https://imatsandbox.materialise.net/web-api",
+    }
+)
+RESCAN = 30.0
+RESCAN_POLLING = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Api(Section):
+    """The Invoice API, and how to reach it.
+
+    `base_url` is filled in from `environment` when it is not given; a copy made by `dataclasses.replace`
+    keeps it.
+    """
+
+    environment: Annotated[
+        Environment,
+        Setting(
+            Choice(get_args(Environment)),
+            "Which of the service's two systems: production, or sandbox, where nothing is billed. "
+            "Each has its own API code.",
+        ),
+    ] = "production"
+    base_url: Annotated[
+        str,
+        Setting(
+            BaseUrl(),
+            "The API's address, https only except on this machine itself. Null takes the environment's own.",
+            null=True,
+        ),
+    ] = ""
+    api_code_file: Annotated[
+        Path | None,
+        Setting(
+            PathName(),
+            "A file that holds the API code and nothing else. It must not be readable by everyone.",
+            null=True,
+        ),
+    ] = None
+    api_code: Annotated[
+        Secret | None,
+        Setting(
+            ApiCode(),
+            "The API code itself, a GUID. The last one asked: a systemd credential, api_code_file and "
+            "$INVOICE_WATCHER_API_CODE come before it, and keep it out of this file.",
+            null=True,
+        ),
+    ] = None
+    workers: Annotated[int, Setting(Whole(1, 64), "How many invoices are uploaded at the same time, 1 to 64.")] = 4
+    connect_timeout: Annotated[
+        float, Setting(Duration(), "How long to wait until the API's machine takes the connection.")
+    ] = 10.0
+    read_timeout: Annotated[float, Setting(Duration(), "How long to wait for the next piece of the answer.")] = 30.0
+    deadline: Annotated[
+        float,
+        Setting(Duration(), "How long one attempt may take as a whole, whatever the server does."),
+    ] = 120.0
+    proxy: Annotated[
+        str | None,
+        Setting(
+            ProxyUrl(),
+            "The HTTP proxy to go through, http://HOST:PORT. The proxies of the environment are not used.",
+            null=True,
+        ),
+    ] = None
+    ca_bundle: Annotated[
+        Path | None,
+        Setting(
+            PathName(),
+            "A PEM file with the certificate authorities to trust in place of the usual ones; for a proxy "
+            "that opens the traffic, or a test server.",
+            null=True,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if not self.base_url:
+            object.__setattr__(self, "base_url", BASE_URLS[self.environment])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Settle(Section):
+    """When a file in the drop folder counts as finished, and how often the folder is looked at."""
+
+    quiet: Annotated[
+        float,
+        Setting(Duration(zero=True), "How long a file must have been left unchanged before it is taken; may be 0."),
+    ] = 1.0
+    incomplete_after: Annotated[
+        float,
+        Setting(Duration(), "How long after its last change a document that is still cut off is rejected."),
+    ] = 60.0
+    rescan: Annotated[
+        float | None,
+        Setting(
+            Duration(),
+            "How often the whole drop folder is looked through, besides the kernel's hints. Null is 30s, and "
+            "5s where there are no hints (mode polling).",
+            null=True,
+        ),
+    ] = None
+    mode: Annotated[
+        Mode,
+        Setting(
+            Choice(get_args(Mode)),
+            "native: the kernel's hints (inotify) and the rescan. polling: the rescan alone. auto: polling "
+            "on a network file system, else native.",
+        ),
+    ] = "auto"
+
+    def rescan_for(self, *, polling: bool) -> float:
+        """Return the seconds between two full scans: `rescan` if set, else 5 when `polling`, else 30."""
+        if self.rescan is not None:
+            return self.rescan
+        return RESCAN_POLLING if polling else RESCAN
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Retry(Section):
+    """What happens when an upload has to be tried again: exponential back-off with full jitter."""
+
+    initial: Annotated[float, Setting(Duration(), "The longest wait before the second attempt.")] = 2.0
+    max: Annotated[float, Setting(Duration(), "The longest wait before any attempt.")] = 300.0
+    max_attempts: Annotated[
+        int,
+        Setting(
+            Whole(1, 1000),
+            "After how many attempts a file that keeps failing while others succeed is put aside. Attempts "
+            "during an outage do not count.",
+        ),
+    ] = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Log(Section):
+    """What is logged, and how."""
+
+    level: Annotated[
+        Level, Setting(Choice(get_args(Level)), "The least that is logged: debug, info, warning or error.")
+    ] = "info"
+    format: Annotated[
+        LogFormat,
+        Setting(
+            Choice(get_args(LogFormat)),
+            "text, json (one object a line) or journal (systemd's, with fields). auto: the journal under "
+            "systemd, else text.",
+        ),
+    ] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Metrics(Section):
+    """Figures for Prometheus."""
+
+    listen: Annotated[
+        str | None,
+        Setting(Listen(), "Serve the metrics over HTTP at HOST:PORT or :PORT. Null: do not.", null=True),
+    ] = None
+    textfile: Annotated[
+        Path | None,
+        Setting(PathName(), "Write the metrics to this file, for node_exporter. Null: do not.", null=True),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Notify(Section):
+    """Who is told when something needs a person."""
+
+    urls: Annotated[
+        tuple[str, ...],
+        Setting(NotifyUrl(), "Where to send word: mail, chat or web hooks, one address each.", many=True),
+    ] = ()
+    every: Annotated[float, Setting(Duration(), "How often at most; what happens between is gathered.")] = 900.0

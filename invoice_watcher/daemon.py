@@ -1,0 +1,277 @@
+"""The loop: recover, look, send, file away; wait for a hint, a report, a deadline, or a signal.
+
+Everything that is decided happens in the one thread that runs `Daemon.run`; workers only make attempts, the watch and
+the signals only post a message. Guarantees: a stop ends within the grace period, with every document in one of the
+four folders; a broken new configuration changes nothing; a folder that went away is waited for, never made anew.
+Raises ConfigError, FolderError and FolderInUseError at the start; a bug in a worker is raised here.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+from invoice_watcher.delivery import Delivery, Filed, NotReady, Report, Waiting
+from invoice_watcher.errors import ExitStatus
+from invoice_watcher.journey import log_completed, log_pause, log_report
+from invoice_watcher.lookout import Lookout
+from invoice_watcher.mailbox import Mailbox, Signal
+from invoice_watcher.naming import Naming
+from invoice_watcher.outcome import Rejected
+from invoice_watcher.queue import Queue, RetryRules
+from invoice_watcher.receipt import nanoseconds
+from invoice_watcher.schedule import Task
+from invoice_watcher.settling import Unready
+from invoice_watcher.spool import Completed, Folders, Recovered, Spool
+from invoice_watcher.uploader import Uploader
+from invoice_watcher.validation import Limits
+from invoice_watcher.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoice_watcher.config import Config, Secret
+    from invoice_watcher.service import Notifier
+
+GRACE = 20.0
+_AFTER_GRACE = 10.0
+_STATUS_EVERY = 1.0
+_ONCE_ATTEMPTS = 3
+
+_log = logging.getLogger(__name__)
+
+Attempted: TypeAlias = "tuple[Task, Report | BaseException]"
+
+
+class End(Enum):
+    """Why a run ended."""
+
+    STOPPED = "stopped"
+    RELOAD = "reload"
+    IDLE = "idle"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one run came to."""
+
+    delivered: int = 0
+    rejected: int = 0
+    waiting: int = 0
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """As `run --once` ends: a rejected invoice needs a person, so it outweighs what merely waits."""
+        if self.rejected:
+            return ExitStatus.REJECTED
+        return ExitStatus.WAITING if self.waiting else ExitStatus.OK
+
+
+class Daemon:
+    """One configuration at work on one set of folders."""
+
+    def __init__(  # noqa: PLR0913 - it joins these parts and has none of its own
+        self,
+        config: Config,
+        api_code: Secret,
+        mailbox: Mailbox[Attempted],
+        notifier: Notifier,
+        *,
+        create: bool = True,
+        on_report: Callable[[Task, Report, int], None] = lambda _task, _report, _waiting: None,
+    ) -> None:
+        """Open and lock the folders, and start the threads.
+
+        Args:
+            config: what to do.
+            api_code: the secret.
+            mailbox: where signals and hints arrive.
+            notifier: tells the service manager how things stand.
+            create: make missing folders.
+            on_report: hears what came of every attempt, and how many wait; must not raise.
+        """
+        self._config, self._mailbox, self._notifier, self._on_report = config, mailbox, notifier, on_report
+        own_names = (config.status_page,) if config.status_page else ()
+        self._naming = Naming.of(config.order_id_pattern.pattern, config.ignore, own_names)
+        folders = Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=create)
+        self._spool = Spool(folders, largest=config.max_size, receipts=config.receipts)
+        self._lookout = Lookout(self._spool, folders.drop.path, config.settle, self._naming, mailbox.hint)
+        rules = RetryRules(config.retry.initial, config.retry.max, config.retry.max_attempts)
+        self._queue = Queue(rules, config.api.workers)
+        self._uploader = Uploader(config.api, api_code)
+        limits = Limits(config.max_size, config.settle.incomplete_after)
+        self._delivery = Delivery(self._spool, self._uploader, limits)
+        self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
+        self._told = (0.0, "")
+        self.tally = Tally()
+
+    def run(self, *, once: bool = False, reload: Callable[[], bool] = lambda: False) -> End:
+        """Work until a signal says otherwise; then wind down and let go of everything.
+
+        Args:
+            once: end when nothing more can be done now.
+            reload: called on SIGHUP; True to end this run, for another configuration is ready.
+        """
+        try:
+            self._recover()
+            if not once:
+                self._lookout.start()
+            end = self._loop(once=once, reload=reload)
+            self._wind_down()
+        finally:
+            self._close()
+        self.tally.waiting = self._waiting()
+        return end
+
+    def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
+        ready = False
+        while True:
+            now = time.monotonic()
+            if now >= self._lookout.due_at(busy=self._is_busy()):
+                self._lookout.look(self._queue.schedule)
+            self._start_what_may(now)
+            if not ready:
+                self._notifier.ready()
+                _log.info("ready: watching %s", self._config.drop_dir)
+                ready = True
+            if once and self._is_done():
+                return End.IDLE
+            self._tell_status()
+            message = self._mailbox.next(self._patience())
+            if message is Signal.STOP:
+                return End.STOPPED
+            if message is Signal.RELOAD and reload():
+                return End.RELOAD
+            self._take(message)
+
+    def _attempt(self, task: Task) -> Report:
+        return self._delivery.attempt(task, hold_wrong_api_code=self._queue.may_hold)
+
+    def _start_what_may(self, now: float) -> None:
+        while (task := self._queue.next(now)) is not None:
+            self._workers.give(task)
+
+    def _take(self, message: Signal | Attempted | None) -> None:
+        if message is Signal.HINT:
+            self._lookout.hinted()
+        elif isinstance(message, tuple):
+            task, report = message
+            if isinstance(report, BaseException):
+                raise report
+            self._take_report(task, report)
+
+    def _take_report(self, task: Task, report: Report) -> None:
+        before = self._queue.pause
+        self._queue.report(task, report, time.monotonic(), random.random())  # noqa: S311 - jitter
+        if isinstance(report, NotReady) and not task.claimed:
+            self._lookout.not_ready(task, report.unready)
+        elif isinstance(report, Waiting) and not task.claimed:
+            self._lookout.not_ready(task, _left_behind(report))
+        elif isinstance(report, Filed):
+            rejected = isinstance(report.outcome, Rejected)
+            self.tally.rejected += rejected
+            self.tally.delivered += not rejected
+        log_report(task, report)
+        log_pause(before, self._queue.pause)
+        self._on_report(task, report, self._waiting())
+
+    def _is_busy(self) -> bool:
+        return self._queue.schedule.ready > self._config.api.workers * 2
+
+    def _patience(self) -> float:
+        """Seconds until something is due by itself."""
+        due = self._lookout.due_at(busy=self._is_busy())
+        if self._queue.schedule.under_way < self._config.api.workers and (wake := self._queue.wake_at()) is not None:
+            due = min(due, wake)
+        return max(0.0, due - time.monotonic())
+
+    def _is_done(self) -> bool:
+        """Whether `--once` can do no more: nothing under way, and what is left would only be waited for."""
+        schedule = self._queue.schedule
+        if schedule.under_way:
+            return False
+        if self._queue.pause is not None:
+            return True
+        if schedule.ready or any(task.attempts < _ONCE_ATTEMPTS or task.decision for task in schedule.claimed()):
+            return False
+        return not self._lookout.expects_more()
+
+    def _waiting(self) -> int:
+        return self._queue.waiting + self._lookout.more
+
+    def _recover(self) -> None:
+        """Take up what an earlier run left in the work folder."""
+        for found in self._spool.recover():
+            if isinstance(found, Completed):
+                log_completed(found)
+            else:
+                self._queue.schedule.add_claimed(recovered_task(found, self._naming))
+
+    def _wind_down(self) -> None:
+        """Start nothing new; let what is under way end by itself, then end it."""
+        self._notifier.stopping()
+        self._lookout.stop()
+        if self._drain(GRACE):
+            return
+        _log.warning("breaking off %d uploads that did not end by themselves", self._queue.schedule.under_way)
+        self._uploader.stop()
+        self._drain(_AFTER_GRACE)
+
+    def _drain(self, patience: float) -> bool:
+        """Take reports until nothing is under way; False when patience ran out, or a second signal came."""
+        end = time.monotonic() + patience
+        while self._queue.schedule.under_way:
+            message = self._mailbox.next(max(0.0, end - time.monotonic()))
+            if message is None or message is Signal.STOP:
+                return False
+            self._take(message)
+        return True
+
+    def _close(self) -> None:
+        self._lookout.stop()
+        self._uploader.stop()
+        self._workers.stop(patience=1.0)
+        self._uploader.close()
+        self._spool.close()
+
+    def _tell_status(self) -> None:
+        """Tell the service manager how things stand, when that has changed, and not too often."""
+        now = time.monotonic()
+        if now < self._told[0] + _STATUS_EVERY:
+            return
+        sentence = self._sentence()
+        if sentence != self._told[1]:
+            self._notifier.status(sentence)
+            self._told = (now, sentence)
+
+    def _sentence(self) -> str:
+        text = f"{self._waiting()} waiting, {self.tally.delivered} delivered, {self.tally.rejected} rejected"
+        pause = self._queue.pause
+        return f"{text}; paused: {pause.problem.message}" if pause else text
+
+
+def recovered_task(found: Recovered, naming: Naming) -> Task:
+    """Return the task for a document that an earlier run left in the work folder.
+
+    Without a note, or with one that says an attempt was under way, that run died while it sent the document.
+    """
+    note = found.note
+    died = note is None or bool(note.sending)
+    task = Task(naming.read(found.name), found.arrived_ns, work_name=found.work_name)
+    task.in_doubt = died
+    task.crashes = int(died)
+    task.attempts = 1 if note is None else note.attempts
+    if note is not None:
+        task.in_doubt = died or note.in_doubt
+        task.crashes += note.crashes or 0
+        task.strikes = note.strikes or 0
+        task.arrived_ns = nanoseconds(note.received_at, found.arrived_ns)
+    return task
+
+
+def _left_behind(report: Waiting) -> Unready:
+    return Unready(report.outcome.problem.message)

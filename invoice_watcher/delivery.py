@@ -1,0 +1,214 @@
+"""One invoice, from the drop folder to its place: joins what was decided to what is done.
+
+The walk: snapshot, validate, claim, reserve room for the receipt, send, file away. `Delivery.attempt` makes it once and
+reports; what comes next is the daemon's business. Guarantees: nothing is sent that could not be recorded; nothing is
+filed that is not, byte for byte, what was sent; what the API said is never thrown away for a fault of this machine (it
+stays in the task as its `decision`, and filing is tried again without sending). Raises FolderLostError when the folders
+are not what they were; every other fault of the machine becomes a `Deferred`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from invoice_watcher.escaping import encodable
+from invoice_watcher.hints import hint_for
+from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
+from invoice_watcher.policy import rejected_locally
+from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
+from invoice_watcher.schedule import Decision
+from invoice_watcher.settling import Unready
+from invoice_watcher.spool import GONE
+from invoice_watcher.validation import Document, Limits, validate
+
+if TYPE_CHECKING:
+    from invoice_watcher.schedule import Task
+    from invoice_watcher.spool import Slot, Snapshot, Spool
+    from invoice_watcher.uploader import Uploader
+
+MOST_CRASHES = 3
+WRONG_API_CODE = 101
+_IN_DOUBT_HINT = (
+    " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
+    "before you send the invoice another way."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """It lies in its place under `name`, with its receipt."""
+
+    outcome: Delivered | Rejected
+    name: str
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It lies in the work folder, or still in the drop folder when it could not even be claimed."""
+
+    outcome: Deferred
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It was answered in a way that may be the configuration's fault; `task.decision` holds the answer."""
+
+    outcome: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """It was left where it is; `GONE` when it is there no longer."""
+
+    unready: Unready
+
+
+Report: TypeAlias = Filed | Waiting | Held | NotReady
+
+
+class Delivery:
+    """The walk of one invoice; shared by all workers, holds nothing of any one invoice."""
+
+    def __init__(self, spool: Spool, uploader: Uploader, limits: Limits) -> None:
+        """Join a spool to an uploader; `limits` bound what is sent."""
+        self._spool = spool
+        self._uploader = uploader
+        self._limits = limits
+
+    def attempt(self, task: Task, *, hold_wrong_api_code: bool = False) -> Report:
+        """Take an invoice as far as it goes, and report; `task` is brought up to date on the way.
+
+        Args:
+            task: the invoice; no other worker may hold it.
+            hold_wrong_api_code: do not reject what the API answers 101, for it may be the configuration's fault.
+        """
+        try:
+            snapshot = self._spool.snapshot(task)
+            if isinstance(snapshot, Unready):
+                return NotReady(snapshot)
+            with closing(snapshot):
+                return self._with_snapshot(task, snapshot, hold_wrong_api_code)
+        except OSError as error:
+            return Waiting(_not_recordable(error))
+
+    def _with_snapshot(self, task: Task, snapshot: Snapshot, hold: bool) -> Report:  # noqa: FBT001 - passed through
+        unchanged_for = self._unchanged_for(task, snapshot)
+        verdict = validate(task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
+        if isinstance(verdict, Unready):
+            return NotReady(verdict)
+        if not task.claimed:
+            try:
+                if not self._spool.claim(task, snapshot):
+                    return Waiting(_CHANGED)
+            except FileNotFoundError:
+                return NotReady(GONE)
+        with self._spool.reserve() as slot:
+            record = _Record(task, snapshot)
+            outcome, sent = self._outcome(task, verdict, record)
+            return self._settle(record, slot, outcome, sent=sent, hold=hold)
+
+    def _unchanged_for(self, task: Task, snapshot: Snapshot) -> float:
+        return max(0.0, time.time() - snapshot.signature.ctime_ns / 1e9) if task.claimed else task.unchanged_for
+
+    def _outcome(self, task: Task, verdict: Document | Rejected, record: _Record) -> tuple[Outcome, bool]:
+        """What becomes of it, and whether it was sent for that just now."""
+        if task.decision is not None and task.decision.sha256 in {None, record.snapshot.sha256}:
+            return task.decision.outcome, False
+        task.decision = None
+        if isinstance(verdict, Rejected):
+            return verdict, False
+        if task.crashes >= MOST_CRASHES:
+            return rejected_locally(None, "poison", f"The program died {task.crashes} times while sending it"), False
+        if task.attempts:
+            with self._spool.reserve() as slot:
+                self._spool.note(task, record.waiting(task.last, sending=True), slot)
+        task.attempts += 1
+        return self._uploader.send(verdict), True
+
+    def _settle(self, record: _Record, slot: Slot, outcome: Outcome, *, sent: bool, hold: bool) -> Report:
+        """Write down what came of it, and file it away when that is final."""
+        task = record.task
+        if isinstance(outcome, Deferred):
+            return self._defer(record, slot, outcome)
+        task.decision = Decision(outcome, record.snapshot.sha256)
+        if hold and sent and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
+            self._spool.note(task, record.waiting(_as_deferred(outcome)), slot)
+            return Held(outcome)
+        name = self._spool.finish(
+            task,
+            record.snapshot,
+            lambda name: record.final(outcome, name),
+            slot,
+            delivered=isinstance(outcome, Delivered),
+        )
+        if name is None:
+            return self._defer(record, slot, _CHANGED)
+        return Filed(outcome, name, sent)
+
+    def _defer(self, record: _Record, slot: Slot, outcome: Deferred) -> Waiting:
+        task = record.task
+        task.in_doubt = task.in_doubt or outcome.in_doubt
+        task.last = outcome
+        self._spool.note(task, record.waiting(outcome), slot)
+        return Waiting(outcome)
+
+
+class _Record:
+    """What the sidecar says of one attempt."""
+
+    def __init__(self, task: Task, snapshot: Snapshot) -> None:
+        self.task = task
+        self.snapshot = snapshot
+
+    def final(self, outcome: Delivered | Rejected, name: str) -> Receipt:
+        """The receipt for a document that is filed away as `name`."""
+        problem = outcome.problem if isinstance(outcome, Rejected) else None
+        if problem and self.task.in_doubt and problem.reason == "order_closed":
+            problem = Problem(
+                problem.source, problem.code, problem.reason, problem.message, problem.hint + _IN_DOUBT_HINT
+            )
+        return self._receipt(outcome, name, problem, timestamp(time.time()))
+
+    def waiting(self, outcome: Deferred | None, *, sending: bool = False) -> Receipt:
+        """The note for a document that stays in the work folder."""
+        problem = outcome.problem if outcome else None
+        receipt = self._receipt(outcome, self.task.invoice.name, problem, None)
+        return receipt.with_state(sending=sending, crashes=self.task.crashes, strikes=self.task.strikes)
+
+    def _receipt(self, outcome: Outcome | None, name: str, problem: Problem | None, finished_at: str | None) -> Receipt:
+        order_id = self.task.invoice.order_id
+        return Receipt(
+            state=state_of(outcome) if outcome else "waiting",
+            order_id=None if order_id is None else str(order_id),
+            file=encodable(name),
+            size=self.snapshot.size,
+            sha256=self.snapshot.sha256,
+            owner=self.snapshot.owner,
+            received_at=timestamp(self.task.arrived_ns / 1e9),
+            finished_at=finished_at,
+            attempts=self.task.attempts,
+            in_doubt=self.task.in_doubt,
+            http_status=outcome.http_status if outcome else None,
+            error=error_of(problem) if problem else None,
+            response=outcome.response if outcome else None,
+        )
+
+
+def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
+    return Deferred(Problem(Source.VALIDATION, None, reason, message, hint_for(reason)), fault)
+
+
+_CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
+
+
+def _not_recordable(error: OSError) -> Deferred:
+    text = f"This machine could not read or file it: {error.strerror or type(error).__name__}"
+    return _deferred_locally(Fault.OURS, "not_recordable", text)
+
+
+def _as_deferred(outcome: Rejected) -> Deferred:
+    return Deferred(outcome.problem, Fault.OPERATOR, outcome.http_status, outcome.response)

@@ -1,0 +1,76 @@
+"""What the person at the share should do, in plain words: one hint for each reason.
+
+A clerk who sees only the folder reads this in the sidecar. Each hint says what happened and what to do next,
+and names no machinery. Pure; `hint_for` never raises: a reason without words of its own gets `DEFAULT`.
+"""
+
+from __future__ import annotations
+
+_AGAIN = "drop it into the folder again"
+_BY_ITSELF = "Nothing to do: the file is kept and sent again by itself."
+_ADMINISTRATOR = "Nothing to do at the share: the file is kept and sent by itself once the administrator has"
+
+DEFAULT = "Ask the administrator what to do, and keep the file until then."
+
+_HINTS = {
+    # What the API says about an order or a document.
+    "unknown_order": "There is no order with this number. Check the number in the file's name, rename the file to "
+    f"the right order number, and {_AGAIN}.",
+    "wrong_api_code": "This order belongs to another account (it was made with a different API code). Check the "
+    f"number in the file's name; if it is wrong, rename the file and {_AGAIN}. If it is right, ask the "
+    "administrator which account the order belongs to.",
+    "order_closed": "The order has left or was cancelled, so its invoice can no longer be changed. Send the "
+    "invoice to the customer another way, if it is still needed.",
+    "bad_link": "The shortcut does not hold a web link that the printing service can use. Open it, check that "
+    f"the address starts with https:// and leads to the invoice, save it, and {_AGAIN}. Or drop the document itself.",
+    "link_unreachable": "The printing service could not download the document from this link, several times. "
+    f"Check that the link opens without a password from outside the office, and {_AGAIN}; or drop the document "
+    "itself in place of the link.",
+    "unsupported_format": "Only .pdf, .doc, .docx, .xls and .xlsx files are taken (or a .url shortcut to one). "
+    f"Save or export the invoice as PDF, name it ORDERNUMBER.pdf, and {_AGAIN}.",
+    "no_document": f"The printing service found no document in what was sent. {DEFAULT}",
+    "empty": f"The file is empty. Export the invoice once more and {_AGAIN}.",
+    "too_large": "The file is larger than the 10 MB that are allowed. Export it as a smaller PDF (with fewer or "
+    f"smaller pictures) and {_AGAIN}.",
+    "file_and_link": f"The printing service saw a document and a link at once. {DEFAULT}",
+    # What was seen before anything was sent.
+    "bad_name": "The file's name does not say which order it belongs to. Rename it to the order number and nothing "
+    f"else, for example 12345.pdf, and {_AGAIN}.",
+    "content_mismatch": "What is inside the file is not what the end of its name says. Open it in the program that "
+    f"made it, save or export it again as PDF, and {_AGAIN}.",
+    "incomplete": "The document is cut off: its end is missing, so it was probably copied or saved only in part. "
+    f"Save or copy it once more and {_AGAIN}.",
+    "poison": "The program stopped three times while sending this document, so it was put aside. Export the "
+    f"document again as PDF and {_AGAIN}; if that fails too, ask the administrator.",
+    # What the API's machine says about the request.
+    "http_400": f"The printing service could not read this document. Export it again as PDF and {_AGAIN}.",
+    "http_413": f"The printing service found the file too large. Export it as a smaller PDF and {_AGAIN}.",
+    "http_415": f"The printing service does not take this kind of file. Export it as PDF and {_AGAIN}.",
+    "http_422": f"The printing service could not use this document. Export it again as PDF and {_AGAIN}.",
+    "keeps_failing": "Other invoices go through, but this one failed again and again. Export it again as PDF and "
+    f"{_AGAIN}; if that fails too, ask the administrator.",
+    # What passes, or what the administrator has to mend.
+    "unreachable": _BY_ITSELF,
+    "timeout": _BY_ITSELF,
+    "broken_connection": _BY_ITSELF,
+    "busy": _BY_ITSELF,
+    "server_error": _BY_ITSELF,
+    "unclear_answer": _BY_ITSELF,
+    "stopped": _BY_ITSELF,
+    "changed": "The file was changed while it was being sent; it is sent again as it is now. Nothing to do.",
+    "not_recordable": f"{_ADMINISTRATOR} made room or given back the right to write in the folders.",
+    "access_denied": f"{_ADMINISTRATOR} put the right API code into the configuration.",
+    "wrong_address": f"{_ADMINISTRATOR} put the right address of the service into the configuration.",
+    "redirected": f"{_ADMINISTRATOR} put the right address of the service into the configuration.",
+    "tls": f"{_ADMINISTRATOR} mended the secure connection to the service.",
+    "web_page": f"{_ADMINISTRATOR} found out why a web page answers in place of the service.",
+    "api_code_refused": f"{_ADMINISTRATOR} put the right API code into the configuration.",
+    "request_failed": _BY_ITSELF,
+}
+
+REASONS = frozenset(_HINTS)
+
+
+def hint_for(reason: str) -> str:
+    """Return what to tell the clerk about `reason`."""
+    return _HINTS.get(reason, DEFAULT)

@@ -1,0 +1,71 @@
+"""What the log says of an invoice's journey: one event, one line, with the fields by which it is found again.
+
+`ORDER_ID`, `FILE_NAME`, `OUTCOME`, `API_ERROR_CODE`, `HTTP_STATUS` and `ATTEMPT` are the names people and dashboards
+rely on. Text from outside is escaped where it enters a message. Raises nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from invoice_watcher.delivery import Filed, Held, NotReady, Report
+from invoice_watcher.escaping import escape
+from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome
+
+if TYPE_CHECKING:
+    from invoice_watcher.breaker import Pause
+    from invoice_watcher.schedule import Task
+    from invoice_watcher.spool import Completed
+
+_log = logging.getLogger(__name__)
+
+
+def log_report(task: Task, report: Report) -> None:
+    """Tell what came of one attempt."""
+    name = escape(task.invoice.name)
+    if isinstance(report, NotReady):
+        _log.debug("%s %s", name, report.unready.reason, extra={"fields": _fields(task, None)})
+        return
+    outcome = report.outcome
+    extra = {"fields": _fields(task, outcome)}
+    if isinstance(outcome, Delivered):
+        _log.info("delivered %s", name, extra=extra)
+        return
+    message = escape(outcome.problem.message)
+    if isinstance(outcome, Deferred):
+        again = " (it may have arrived; its answer is unknown)" if outcome.in_doubt else ""
+        _log.warning("deferred %s: %s%s", name, message, again, extra=extra)
+    elif isinstance(report, Held):
+        _log.info("held %s: %s", name, message, extra=extra)
+    elif isinstance(report, Filed):
+        _log.warning("rejected %s: %s", name, message, extra=extra)
+
+
+def log_completed(found: Completed) -> None:
+    """Tell of a decision that an earlier run had recorded, and that has been carried out now."""
+    fields = {"ORDER_ID": found.receipt.order_id, "FILE_NAME": found.name, "OUTCOME": found.receipt.state}
+    _log.info("completed %s, which was decided before the last stop", escape(found.name), extra={"fields": fields})
+
+
+def log_pause(before: Pause | None, after: Pause | None) -> None:
+    """Tell when the queue begins to pause, changes the reason, or flows again."""
+    if after is None:
+        if before is not None:
+            _log.warning("the API answers again: the queue flows")
+    elif before is None or before.problem.reason != after.problem.reason:
+        level = logging.WARNING if after.fault is Fault.WORLD else logging.ERROR
+        _log.log(level, "the queue is paused: %s. %s", escape(after.problem.message), after.problem.hint)
+
+
+def _fields(task: Task, outcome: Outcome | None) -> dict[str, object]:
+    words = {Delivered: "delivered", Deferred: "deferred"}
+    problem = getattr(outcome, "problem", None)
+    return {
+        "ORDER_ID": task.invoice.order_id,
+        "FILE_NAME": task.invoice.name,
+        "OUTCOME": words.get(type(outcome), "rejected") if outcome else None,
+        "API_ERROR_CODE": problem.code if problem else None,
+        "HTTP_STATUS": outcome.http_status if outcome else None,
+        "ATTEMPT": task.attempts or None,
+    }

@@ -1,0 +1,154 @@
+"""Looking at the drop folder: when, and what of it is ready.
+
+Hints and the clock say when; the scan says what; `settling` says whether. Guarantees: every change is seen within
+one rescan, hints or no hints; a storm of hints costs a bounded share of the time; the number of files held in
+memory is bounded, oldest first, however many lie there. Raises FolderLostError when the folder is not what it was.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from invoice_watcher.escaping import escape
+from invoice_watcher.schedule import Task
+from invoice_watcher.settling import Clock, Settling, Signature, Unready
+from invoice_watcher.spool import GONE
+from invoice_watcher.watcher import Watcher, gives_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from invoice_watcher.config import Settle
+    from invoice_watcher.naming import Naming
+    from invoice_watcher.schedule import Schedule
+    from invoice_watcher.spool import Spool
+
+MOST_IN_MEMORY = 20_000
+_REST = 4.0  # times as long as the last look took, before a hint brings the next one
+_BUSY_REST = 1.0  # seconds, while there is enough to do
+_WORTH_A_WARNING = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class Lookout:
+    """The eyes on one drop folder."""
+
+    def __init__(self, spool: Spool, folder: Path, settle: Settle, naming: Naming, on_hint: Callable[[], None]) -> None:
+        """Prepare; `start` begins to watch.
+
+        Args:
+            spool: gives the scan.
+            folder: the drop folder's path.
+            settle: the configured patience.
+            naming: which names are left alone, and how the others are read.
+            on_hint: called from another thread when a look may be worth it.
+        """
+        polling = settle.mode == "polling" or (settle.mode == "auto" and not gives_hints(folder))
+        self._spool = spool
+        self._naming = naming
+        self._rescan = settle.rescan_for(polling=polling)
+        self._watcher = None if polling else Watcher(folder, on_hint)
+        self._settling = Settling(settle.quiet, trust_ctime=gives_hints(folder))
+        self._watching = False
+        self._warned: set[str] = set()
+        self._hinted = True
+        self._settled_at = 0.0
+        self._looked = (0.0, 0.0)
+        self._patience = settle.incomplete_after
+        self._hopeful = 0
+        self.more = 0  # files in the folder that are not ready, as far as the last look and the workers know
+
+    def start(self) -> None:
+        """Begin to watch; without hints the rescan goes on alone, and that is logged."""
+        self._watching = self._watcher is not None
+        if self._watcher and (trouble := self._watcher.start()):
+            _log.warning("%s", trouble)
+
+    def stop(self) -> None:
+        """End the watch."""
+        if self._watcher:
+            self._watcher.stop()
+
+    def hinted(self) -> None:
+        """Something may have happened in the folder."""
+        self._hinted = True
+        self._settling.hinted()
+
+    def due_at(self, *, busy: bool) -> float:
+        """Return when to look next, monotonic seconds; `busy` while there is more to do than workers."""
+        began, ended = self._looked
+        rest = ended + max(_REST * (ended - began), _BUSY_REST if busy else 0.0)
+        wanted = began if self._hinted else min(began + self._rescan, self._settled_at)
+        return max(wanted, rest)
+
+    def look(self, schedule: Schedule) -> None:
+        """Scan the folder, and offer what is ready."""
+        began = time.monotonic()
+        if began >= self._looked[0] + self._rescan:
+            self._keep_watching()
+        self._hinted = False
+        now = Clock(began, time.time())
+        self._settling.begin_scan()
+        found = heapq.nsmallest(MOST_IN_MEMORY, self._ready(schedule, now))
+        self._settling.end_scan()
+        schedule.offer(self._task(name, signature, now) for _, name, signature in found)
+        self._looked = (began, time.monotonic())
+
+    def not_ready(self, task: Task, unready: Unready) -> None:
+        """A worker left a file where it was; say so in the log once it has been so for long."""
+        if unready is GONE or task.signature is None:
+            return
+        self.more += 1
+        now = Clock(time.monotonic(), time.time())
+        held = self._settling.hold(task.invoice.name, task.signature, unready, now)
+        self._settled_at = min(
+            self._settled_at, now.mono + self._settling.wait_for(task.invoice.name, task.signature, now)
+        )
+        self._hopeful += held < self._patience and not unready.known
+        if unready.known or held >= _WORTH_A_WARNING:
+            self._warn(task.invoice.name, unready.reason)
+
+    def on_hold(self) -> dict[str, Unready]:
+        """Return the files that are not ready, each with its reason."""
+        return self._settling.on_hold()
+
+    def expects_more(self) -> bool:
+        """Tell whether a file that is not ready may still become so before patience runs out."""
+        return self._hopeful > 0
+
+    def _ready(self, schedule: Schedule, now: Clock) -> Iterator[tuple[int, str, Signature]]:
+        """Yield what is ready; note when the next of the others will be."""
+        self._settled_at = float("inf")
+        self.more = self._hopeful = 0
+        for entry in self._spool.scan(self._naming.is_ignored):
+            if not entry.regular:
+                self._warn(entry.name, "is no regular file and is left alone")
+            elif schedule.is_under_way(entry.name):
+                self._settled_at = min(self._settled_at, now.mono + _BUSY_REST)
+            elif wait := self._settling.wait_for(entry.name, entry.signature, now):
+                self.more += 1
+                self._hopeful += self._settling.held_for(entry.name, now) < self._patience
+                self._settled_at = min(self._settled_at, now.mono + wait)
+            else:
+                yield entry.signature.ctime_ns, entry.name, entry.signature
+
+    def _task(self, name: str, signature: Signature, now: Clock) -> Task:
+        unchanged_for = self._settling.unchanged_for(name, signature, now)
+        return Task(self._naming.read(name), signature.ctime_ns, signature, unchanged_for)
+
+    def _keep_watching(self) -> None:
+        if self._watching and self._watcher and self._watcher.is_deaf():
+            _log.warning("the watch on the drop folder had ended; watching anew")
+            self.start()
+
+    def _warn(self, name: str, reason: str) -> None:
+        """Warn once for each file and reason; the memory of it is bounded."""
+        key = f"{name}\0{reason}"
+        if key not in self._warned and len(self._warned) < MOST_IN_MEMORY:
+            self._warned.add(key)
+            _log.warning("%s %s", escape(name), reason, extra={"fields": {"FILE_NAME": name}})

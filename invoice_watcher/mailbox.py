@@ -1,0 +1,50 @@
+"""All that wakes the loop: hints, signals, and what came of attempts, in one queue.
+
+Guarantees: posting never blocks and never raises, from any thread and from a signal handler, even one that interrupts
+`next`; hints fold into one, so a storm of them costs nothing. Raises nothing.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Signal(Enum):
+    """What the world can ask of the loop."""
+
+    HINT = "hint"
+    STOP = "stop"
+    RELOAD = "reload"
+
+
+class Mailbox(Generic[Result]):
+    """The one place the loop waits at; a SimpleQueue, because its `put` alone is reentrant (queue, Python docs)."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._messages: SimpleQueue[Signal | Result] = SimpleQueue()
+        self._hinted = False
+
+    def hint(self) -> None:
+        """Something may have happened in the drop folder."""
+        if not self._hinted:
+            self._hinted = True
+            self._messages.put(Signal.HINT)
+
+    def post(self, message: Signal | Result) -> None:
+        """Add any other message."""
+        self._messages.put(message)
+
+    def next(self, timeout: float | None) -> Signal | Result | None:
+        """Return the next message, or None after `timeout` seconds."""
+        try:
+            message = self._messages.get(timeout=timeout)
+        except Empty:
+            return None
+        if message is Signal.HINT:
+            self._hinted = False
+        return message

@@ -1,0 +1,120 @@
+"""What can become of an invoice: the three answers, whose fault it is, and what to tell the clerk.
+
+The vocabulary of every decision in the program. `policy` decides, `receipt` writes it down, `delivery` acts on
+it. Pure values; nothing here raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Fault(StrEnum):
+    """Whose fault it is, which decides what happens next."""
+
+    FILE = "file"  # rejected at once: sending it again would change nothing
+    WORLD = "world"  # deferred: it goes away by itself
+    OPERATOR = "operator"  # the whole queue pauses until an administrator mends it
+    OURS = "ours"  # this machine's: nothing is sent that could not be recorded
+
+
+class Source(StrEnum):
+    """Where a problem was found."""
+
+    API = "api"
+    HTTP = "http"
+    NETWORK = "network"
+    VALIDATION = "validation"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an invoice was not delivered, as its sidecar tells it.
+
+    Attributes:
+        source: where it was found.
+        code: the API's own code, also for a fault found locally that the API would have answered so; else None.
+        reason: a stable word for programs.
+        message: one sentence, from the API where it spoke.
+        hint: what the person at the share should do.
+    """
+
+    source: Source
+    code: int | None
+    reason: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The API took the document."""
+
+    http_status: int
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The document will never be taken as it is; a person has to look at it."""
+
+    problem: Problem
+    http_status: int | None = None
+    response: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not now: try again later.
+
+    Attributes:
+        fault: WORLD, OPERATOR or OURS.
+        in_doubt: the document may have reached the API, and its answer is unknown.
+        retry_after: seconds the API asked us to wait; None when it did not.
+        reached: the API's machine answered something, so it may be this one document that it cannot bear.
+    """
+
+    problem: Problem
+    fault: Fault
+    http_status: int | None = None
+    response: str | None = None
+    in_doubt: bool = False
+    retry_after: float | None = None
+    reached: bool = False
+
+
+Outcome: TypeAlias = Delivered | Rejected | Deferred
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCode:
+    """One row of the API document's table of errors."""
+
+    reason: str
+    message: str
+    fault: Fault
+
+
+# The Invoice Add/Update API's own table; 105 may pass (the server with the linked document may come back).
+API_CODES = {
+    100: ApiCode("unknown_order", "Order ID is wrong", Fault.FILE),
+    101: ApiCode("wrong_api_code", "Wrong API code", Fault.FILE),
+    103: ApiCode("order_closed", "Order is already shipped or cancelled", Fault.FILE),
+    104: ApiCode("bad_link", "Incorrect document link format", Fault.FILE),
+    105: ApiCode("link_unreachable", "Document cannot be downloaded or timeout", Fault.WORLD),
+    106: ApiCode(
+        "unsupported_format",
+        "Document file format is not supported. File should be of one of formats .doc, .docx, .pdf, .xls, .xlsx",
+        Fault.FILE,
+    ),
+    107: ApiCode("no_document", "No document in request", Fault.FILE),
+    108: ApiCode("empty", "Invoice file cannot be empty", Fault.FILE),
+    109: ApiCode("too_large", "Invoice file should be not more than 10MB.", Fault.FILE),
+    110: ApiCode(
+        "file_and_link",
+        "Please, use either FileUrl or File, but not both within the same request.",
+        Fault.FILE,
+    ),
+}

@@ -1,0 +1,213 @@
+"""What is sent next: oldest first, one file of an order at a time, what failed when its time has come.
+
+Two sorts of tasks wait here. *Ready* ones lie in the drop folder; the scan offers them anew each time, for the
+scan is the truth. *Claimed* ones lie in the work folder, each with the moment at which it is due. Files of one
+order (one `queue`) go one after another: a claimed one before a ready one, the older before the younger.
+Guarantees: a task that is under way is never given out again, and no queue is ever under way twice. Pure but for
+its own memory: time is an argument. Raises nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from invoice_watcher.invoice import Invoice
+    from invoice_watcher.outcome import Deferred, Delivered, Rejected
+    from invoice_watcher.settling import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the API said of a document that could not be filed away yet: filed later, not sent again.
+
+    Attributes:
+        outcome: the answer.
+        sha256: of the bytes that were sent (another content is another document); None for whatever it holds.
+    """
+
+    outcome: Delivered | Rejected
+    sha256: str | None
+
+
+@dataclass(slots=True)
+class Task:
+    """One invoice on its way.
+
+    Attributes:
+        invoice: what it is.
+        arrived_ns: when it was dropped, nanoseconds since the epoch.
+        signature: how the scan saw it; None once it is claimed.
+        unchanged_for: seconds since it last changed, when the scan saw it.
+        work_name: its name in the work folder; empty until it is claimed.
+        due: when it may be sent again, monotonic seconds; 0 for at once.
+        attempts: how often it was sent, or was tried to be.
+        failures: attempts in a row that failed, for the back-off.
+        strikes: failures that counted against the document, because others went through meanwhile.
+        counted_at: how many answers the API had given when the last strike was counted.
+        crashes: how often the program died while it was sending this document.
+        in_doubt: an earlier attempt may have reached the API unanswered.
+        last: what the last attempt came to.
+        decision: see `Decision`.
+    """
+
+    invoice: Invoice
+    arrived_ns: int
+    signature: Signature | None = None
+    unchanged_for: float = 0.0
+    work_name: str = ""
+    due: float = 0.0
+    attempts: int = 0
+    failures: int = 0
+    strikes: int = 0
+    counted_at: int = 0
+    crashes: int = 0
+    in_doubt: bool = False
+    last: Deferred | None = None
+    decision: Decision | None = None
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it lies in the work folder."""
+        return bool(self.work_name)
+
+    @property
+    def age_key(self) -> tuple[bool, int, str]:
+        """Claimed ones first, then by age, then by name: the order in which a queue is served."""
+        return (not self.claimed, self.arrived_ns, self.invoice.name)
+
+
+class Schedule:
+    """The tasks that wait, and the queues that are under way."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._ready: list[tuple[int, str, Task]] = []
+        self._claimed: dict[str, list[Task]] = {}
+        self._due: list[tuple[float, int, Task]] = []
+        self._behind: dict[str, list[Task]] = {}
+        self._under_way: dict[str, Task] = {}
+        self._count = 0
+
+    def offer(self, ready: Iterable[Task]) -> None:
+        """Replace all ready tasks by what the scan found; what is under way is not among them."""
+        self._behind.clear()
+        self._ready = [
+            (task.arrived_ns, task.invoice.name, task) for task in ready if not self.is_under_way(task.invoice.name)
+        ]
+        heapq.heapify(self._ready)
+
+    def add_claimed(self, task: Task) -> None:
+        """Add a task that lies in the work folder, due at `task.due`."""
+        tasks = self._claimed.setdefault(task.invoice.queue, [])
+        tasks.append(task)
+        tasks.sort(key=lambda one: one.age_key)
+        self._arm(task.invoice.queue)
+
+    def next(self, now: float, *, fresh: bool = True) -> Task | None:
+        """Take out the next task to start, or None.
+
+        Args:
+            now: monotonic seconds.
+            fresh: whether a file may be claimed from the drop folder.
+        """
+        task = self._next_claimed(now) or (self._next_ready() if fresh else None)
+        if task is not None:
+            self._under_way[task.invoice.queue] = task
+        return task
+
+    def least_tried(self, *, fresh: bool) -> Task | None:
+        """Take out the next probe whether due or not: the claimed file that waited longest since its last try.
+
+        Args:
+            fresh: take a ready one when every claimed one has been tried; always so when none is claimed.
+        """
+        heads = [tasks[0] for queue, tasks in self._claimed.items() if queue not in self._under_way]
+        task = min(heads, key=lambda one: (one.failures, one.age_key), default=None)
+        if task is None or fresh:
+            task = self._next_ready() or task
+        if task is None:
+            return None
+        if task.claimed:
+            self._drop_claimed(task)
+        self._under_way[task.invoice.queue] = task
+        return task
+
+    def finished(self, task: Task) -> None:
+        """A task left the schedule, or comes back through `add_claimed` or the next scan: its queue is free."""
+        self._under_way.pop(task.invoice.queue, None)
+        self._arm(task.invoice.queue)
+        for waiting in self._behind.pop(task.invoice.queue, ()):
+            heapq.heappush(self._ready, (waiting.arrived_ns, waiting.invoice.name, waiting))
+
+    def hasten(self, now: float) -> None:
+        """Let everything claimed come due: what held it up has passed."""
+        for queue, tasks in self._claimed.items():
+            for task in tasks:
+                task.due = min(task.due, now)
+                task.failures = 0
+            self._arm(queue)
+
+    def is_under_way(self, name: str) -> bool:
+        """Tell whether the file of this name in the drop folder is in a worker's hands."""
+        return any(task.invoice.name == name for task in self._under_way.values())
+
+    def wake_at(self) -> float | None:
+        """Return when the next claimed task is due, monotonic seconds; None when none waits."""
+        return self._due[0][0] if self._due else None
+
+    def claimed(self) -> Iterator[Task]:
+        """Iterate over what waits in the work folder."""
+        for tasks in self._claimed.values():
+            yield from tasks
+
+    @property
+    def under_way(self) -> int:
+        """How many tasks workers hold."""
+        return len(self._under_way)
+
+    @property
+    def ready(self) -> int:
+        """How many files of the drop folder could be sent."""
+        return len(self._ready) + sum(len(tasks) for tasks in self._behind.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait here, ready or claimed."""
+        return self.ready + sum(len(tasks) for tasks in self._claimed.values())
+
+    def _next_claimed(self, now: float) -> Task | None:
+        """Take the first due head of a free queue; entries that `_arm` has superseded are thrown away."""
+        while self._due and self._due[0][0] <= now:
+            due, _, task = heapq.heappop(self._due)
+            tasks = self._claimed.get(task.invoice.queue, [])
+            if tasks[:1] == [task] and task.invoice.queue not in self._under_way and task.due == due:
+                self._drop_claimed(task)
+                return task
+        return None
+
+    def _next_ready(self) -> Task | None:
+        while self._ready:
+            _, _, task = heapq.heappop(self._ready)
+            queue = task.invoice.queue
+            if queue not in self._under_way and queue not in self._claimed:
+                return task
+            self._behind.setdefault(queue, []).append(task)
+        return None
+
+    def _drop_claimed(self, task: Task) -> None:
+        queue = self._claimed[task.invoice.queue]
+        queue.remove(task)
+        if not queue:
+            del self._claimed[task.invoice.queue]
+
+    def _arm(self, queue: str) -> None:
+        """Let the head of a free queue come due; whoever stands behind it is armed when it has gone."""
+        tasks = self._claimed.get(queue)
+        if tasks and queue not in self._under_way:
+            self._count += 1
+            heapq.heappush(self._due, (tasks[0].due, self._count, tasks[0]))

@@ -1,0 +1,233 @@
+"""Where decisions become files: notes, receipts, and the one rename that commits.
+
+A decision is recorded before it is acted on. The *note* of a claimed document lies beside it in the work folder;
+once it says `done` or `failed`, the decision is made, and only the moves remain:
+
+    1. the receipt is written and fsynced, then renamed onto the note: from here on the decision survives a crash
+    2. the receipt is linked under its final name, which reserves that name (a link never replaces)
+    3. the document is renamed beside it: the commit
+    4. both folders are fsynced, and the note is removed
+
+A crash between any two steps leaves a state that `recovery` completes without sending anything. Guarantees: no
+file of another is ever replaced; a receipt is complete before its document appears. Raises OSError.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from typing import TYPE_CHECKING, Self
+
+from invoice_watcher.escaping import encodable
+from invoice_watcher.naming import first_number, numbered
+from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode, encode
+from invoice_watcher.spool.syscalls import exists, link, rename_noreplace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from invoice_watcher.spool.folders import Folder
+
+# What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
+_RESERVED = 8 * 1024
+_LARGEST_RECEIPT = 64 * 1024
+_READABLE_BY_GROUP = 0o640
+_LONGEST_NAME = 240  # bytes: with a number and ".json" behind it, still a file name (255)
+_serial = count(1)
+
+
+class Slot:
+    """Room on disk for one receipt, taken before the document is sent.
+
+    What could not be recorded must not be sent: a full or read-only disk shows here, and not after the API took
+    the document.
+    """
+
+    def __init__(self, work: Folder) -> None:
+        """Make the file and take its space; OSError when that cannot be had."""
+        self._work = work
+        self._fd, self._name = -1, ""
+        self.renew()
+
+    def renew(self) -> None:
+        """Take room anew, after what was written went to its place."""
+        self.close()
+        self._name = f".receipt-{next(_serial)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            self._fd = os.open(self._name, flags, _READABLE_BY_GROUP, dir_fd=self._work.fd)
+        except OSError:
+            self._name = ""
+            raise
+        try:
+            os.posix_fallocate(self._fd, 0, _RESERVED)
+        except OSError:
+            self.close()
+            raise
+
+    def write(self, receipt: Receipt, note: str) -> None:
+        """Write the receipt, make it durable, and put it in the place of the note."""
+        raw = encode(receipt)
+        written = 0
+        while written < len(raw):
+            written += os.pwrite(self._fd, raw[written:], written)
+        os.ftruncate(self._fd, len(raw))
+        os.fsync(self._fd)
+        os.rename(self._name, note, src_dir_fd=self._work.fd, dst_dir_fd=self._work.fd)
+        self._name = ""
+
+    def close(self) -> None:
+        """Let go of the room; what was written stays. May be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        if self._name:
+            os.unlink(self._name, dir_fd=self._work.fd)
+            self._name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def work_names(name: str) -> Iterator[str]:
+    """Yield the names under which a dropped file may lie in the work folder, the best first.
+
+    In the work folder `X.json` is always the note of `X`, so a dropped file called so gets a `~` behind its name.
+    A name too long to have a sidecar is cut short.
+    """
+    name = _shortened(name)
+    if name.rstrip("~").endswith(SUFFIX):
+        name += "~"
+    yield name
+    for number in count(first_number(name)):
+        yield numbered(name, number)
+
+
+def original_name(work_name: str) -> str:
+    """Return the name under which a claimed document is filed away: `work_names` undone."""
+    escaped = work_name.endswith("~") and work_name.rstrip("~").endswith(SUFFIX)
+    return work_name[:-1] if escaped else work_name
+
+
+def note_name(work_name: str) -> str:
+    """Return the name of a claimed document's note."""
+    return work_name + SUFFIX
+
+
+def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
+    """Return the first name in `target` under which a document, and its sidecar, may be put.
+
+    A receipt of ours whose document was taken away (moved back by a person) does not hold its name any longer.
+    """
+    for candidate in _candidates(name):
+        if exists(candidate, target.fd):
+            continue
+        if not sidecar or not exists(candidate + SUFFIX, target.fd) or remove_stale(candidate, target):
+            return candidate
+    raise AssertionError("the candidates never end")
+
+
+def file_away(  # noqa: PLR0913 - one step of the commit needs each of them
+    work_name: str,
+    work: Folder,
+    target: Folder,
+    receipt_for: Callable[[str], Receipt],
+    slot: Slot,
+    *,
+    sidecar: bool,
+) -> str:
+    """Record a decision and carry it out; returns the document's final name.
+
+    Args:
+        work_name: the claimed document.
+        work: the work folder.
+        target: the done or the failed folder.
+        receipt_for: makes the receipt for a final name.
+        slot: the room for it.
+        sidecar: whether the receipt appears beside the document too.
+    """
+    while True:
+        name = free_name(original_name(work_name), target, sidecar=sidecar)
+        receipt = receipt_for(name)
+        slot.write(receipt, note_name(work_name))
+        if carry_out(work_name, name, work, target, receipt if sidecar else None):
+            return name
+        slot.renew()
+
+
+def carry_out(work_name: str, name: str, work: Folder, target: Folder, sidecar: Receipt | None) -> bool:
+    """Make the moves of a decision that is recorded; False when the name was taken in the meantime."""
+    if sidecar is not None and not _place_sidecar(work_name, name, work, target, sidecar):
+        return False
+    try:
+        rename_noreplace(work_name, name, old_dir=work.fd, new_dir=target.fd)
+    except FileExistsError:
+        if sidecar is not None:
+            os.unlink(name + SUFFIX, dir_fd=target.fd)
+        return False
+    os.fsync(target.fd)
+    os.fsync(work.fd)
+    os.unlink(note_name(work_name), dir_fd=work.fd)
+    return True
+
+
+def remove_stale(name: str, folder: Folder) -> bool:
+    """Remove the receipt of a document that a person has taken out of `folder`; False when it is not ours."""
+    if exists(name, folder.fd):
+        return False
+    receipt = read_receipt(name + SUFFIX, folder)
+    if receipt is None or receipt.state == "waiting" or receipt.file != encodable(name):
+        return False
+    os.unlink(name + SUFFIX, dir_fd=folder.fd)
+    return True
+
+
+def read_receipt(name: str, folder: Folder) -> Receipt | None:
+    """Read a receipt; None when there is none, or it is not ours to read."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
+    except OSError:
+        return None
+    try:
+        return decode(os.read(fd, _LARGEST_RECEIPT))
+    except (ReceiptError, OSError):
+        return None
+    finally:
+        os.close(fd)
+
+
+def _place_sidecar(work_name: str, name: str, work: Folder, target: Folder, receipt: Receipt) -> bool:
+    """Put the receipt under its final name; where there are no hard links, as a second copy."""
+    try:
+        if not link(note_name(work_name), name + SUFFIX, old_dir=work.fd, new_dir=target.fd):
+            _write_new(name + SUFFIX, target, encode(receipt))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write_new(name: str, folder: Folder, raw: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with open(os.open(name, flags, _READABLE_BY_GROUP, dir_fd=folder.fd), "wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _candidates(name: str) -> Iterator[str]:
+    yield name
+    for number in count(first_number(name)):
+        yield numbered(name, number)
+
+
+def _shortened(name: str) -> str:
+    raw = os.fsencode(name)
+    if len(raw) <= _LONGEST_NAME:
+        return name
+    stem, dot, extension = raw.rpartition(b".")
+    tail = dot + extension if stem and len(extension) <= 10 else b""  # noqa: PLR2004 - longer is no extension
+    kept = raw[: _LONGEST_NAME - len(tail)].decode(errors="ignore").encode()
+    return os.fsdecode(kept + tail)

@@ -1,0 +1,176 @@
+"""The four folders, held open: every call of the spool goes through these descriptors, never through a path.
+
+Guarantees: the folders are real directories on one file system between which a rename works (tried at the start);
+nobody else works on them (locked); a folder that was swapped, unmounted or mounted over is noticed by `verify`.
+Missing done, failed and work folders are made; the drop folder never is, for a missing one is a missing mount or a
+typing mistake. Raises FolderError (the administrator's), FolderInUseError, FolderLostError.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError
+from invoice_watcher.spool.syscalls import rename_noreplace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIAL = ".invoice-watcher-trial"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder: its path for people and for the watcher, its descriptor for the spool, and who it is."""
+
+    path: Path
+    fd: int
+    identity: tuple[int, int]
+
+
+class Folders:
+    """The four folders of one instance, open and locked until `close`."""
+
+    def __init__(self, drop: Path, done: Path, failed: Path, work: Path, *, create: bool = True) -> None:
+        """Open, try and lock them.
+
+        Args:
+            drop: where invoices arrive; must be there.
+            done: where delivered ones go.
+            failed: where rejected ones go.
+            work: where claimed ones lie.
+            create: make the last three when they are missing.
+        """
+        self._open: list[int] = []
+        try:
+            self.drop = self._folder(drop)
+            self._lock(self.drop)
+            if create:
+                _make_missing(drop, done, failed, work)
+            self.work, self.done, self.failed = (self._folder(path) for path in (work, done, failed))
+            self._lock(self.work)
+            self._try_renames()
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[Folder]:
+        return iter((self.drop, self.work, self.done, self.failed))
+
+    def verify(self) -> None:
+        """Raise FolderLostError unless each path still leads to the folder that was opened."""
+        for folder in self:
+            try:
+                found = os.stat(folder.path)
+            except OSError as error:
+                raise FolderLostError(f"{folder.path} is gone or cannot be read: {error.strerror}") from error
+            if (found.st_dev, found.st_ino) != folder.identity:
+                raise FolderLostError(f"{folder.path} is not the folder it was: it was replaced or mounted over")
+
+    def close(self) -> None:
+        """Let go of folders and locks."""
+        while self._open:
+            os.close(self._open.pop())
+
+    def _folder(self, path: Path) -> Folder:
+        try:
+            fd = os.open(path, _OPEN)
+        except OSError as error:
+            raise FolderError(_why_not(path, error)) from error
+        self._open.append(fd)
+        found = os.fstat(fd)
+        return Folder(path, fd, (found.st_dev, found.st_ino))
+
+    def _lock(self, folder: Folder) -> None:
+        """Lock the directory itself: whoever reaches it by another path meets the same lock (flock(2))."""
+        try:
+            fcntl.flock(folder.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderInUseError(f"another invoice-watcher works on {folder.path}") from error
+        except OSError as error:
+            if error.errno not in {errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}:
+                raise FolderError(f"cannot lock {folder.path}: {error.strerror}") from error
+            self._lock_file(folder)
+
+    def _lock_file(self, folder: Folder) -> None:
+        """Lock a file inside: NFS turns flock into a range lock, which wants a file open for writing (nfs(5))."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            fd = os.open(".invoice-watcher-lock", flags, 0o600, dir_fd=folder.fd)
+            self._open.append(fd)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderInUseError(f"another invoice-watcher works on {folder.path}") from error
+        except OSError as error:
+            raise FolderError(f"cannot lock {folder.path}: {error.strerror}") from error
+
+    def _try_renames(self) -> None:
+        """Rename an empty file through the folders, as every document will be: rights and EXDEV show here.
+
+        One file system is not enough: a rename between two bind mounts of it fails too (rename(2), EXDEV).
+        """
+        stations = [self.work, self.drop, self.done, self.failed, self.work]
+        self._remove_trials()
+        try:
+            os.close(os.open(_TRIAL, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600, dir_fd=self.work.fd))
+        except OSError as error:
+            raise FolderError(f"cannot write in {self.work.path}: {error.strerror}") from error
+        try:
+            for here, there in pairwise(stations):
+                _try_rename(here, there)
+        finally:
+            self._remove_trials()
+
+    def _remove_trials(self) -> None:
+        for folder in self:
+            with suppress(OSError):
+                os.unlink(_TRIAL, dir_fd=folder.fd)
+
+
+def _try_rename(here: Folder, there: Folder) -> None:
+    try:
+        rename_noreplace(_TRIAL, _TRIAL, old_dir=here.fd, new_dir=there.fd)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            text = f"{here.path} and {there.path} must lie on one file system (and one mount): files are renamed"
+            raise FolderError(text) from error
+        raise FolderError(f"cannot move files from {here.path} to {there.path}: {error.strerror}") from error
+
+
+def _make_missing(drop: Path, *others: Path) -> None:
+    if point := _unmounted_point(drop):
+        raise FolderError(f"{point} is a mount point in /etc/fstab, but nothing is mounted there: mount it first")
+    for path in others:
+        try:
+            path.mkdir(mode=0o700 if path == others[-1] else 0o770, exist_ok=True)
+        except OSError as error:
+            raise FolderError(_why_not(path, error)) from error
+
+
+def _unmounted_point(drop: Path) -> str | None:
+    """The mount point of fstab(5) at or above the folder that is not mounted: files there would be hidden later."""
+    try:
+        with open("/etc/fstab", encoding="utf-8", errors="replace") as table:
+            points = [fields[1] for line in table if len(fields := line.split()) > 1 and not line.startswith("#")]
+    except OSError:
+        return None
+    above = {str(path) for path in (drop, *drop.parents)} - {"/"}
+    return next((point for point in points if point in above and not os.path.ismount(point)), None)
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    reasons = {
+        errno.ENOENT: "does not exist; create it, or correct the configuration",
+        errno.ENOTDIR: "is not a folder",
+        errno.ELOOP: "is a symbolic link; name the folder it leads to",
+        errno.EACCES: "may not be opened by this user",
+    }
+    return f"{path} {reasons.get(error.errno or 0, f'cannot be used: {error.strerror}')}"

@@ -1,0 +1,176 @@
+"""A private copy of a dropped document, read once, while nobody could write to it.
+
+What is validated and sent is the snapshot, never the file, so what was checked is what was sent. Small documents
+are held in memory, larger ones in an unnamed temporary file in the work folder, which vanishes with the process.
+Guarantees: no link is followed and nothing but a regular file with one name is read; nothing of a file that a
+writer has open is ever used (where the kernel grants leases); the lease ends before this module returns.
+A file that is gone is `GONE`. Raises OSError for faults of the machine.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+from invoice_watcher.settling import Signature, Unready
+from invoice_watcher.spool.syscalls import Lease, lease_for_reading, lease_is_wanted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+# Without O_NONBLOCK the opening of a FIFO would wait for its writer (fifo(7)).
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_IN_MEMORY = 1024 * 1024
+_CHUNK = 256 * 1024
+
+GONE = Unready("is gone", known=True)
+_WRITING = Unready("is still open for writing")
+_CHANGED = Unready("changed while it was being read")
+_LINKED = Unready("has a second name (hard link)")
+_NOT_REGULAR = Unready("is no regular file", known=True)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The copy, and the open file it was made from.
+
+    Attributes:
+        document: the bytes, at the beginning; None when the file is larger than was asked for.
+        size: bytes of the file.
+        sha256: of the bytes, in hexadecimal; None when there is no copy.
+        owner: the name of the user who owns the file.
+        signature: the file as it was when it was read.
+        leased: the kernel vouched that nobody was writing.
+    """
+
+    descriptor: int
+    document: BinaryIO | None
+    size: int
+    sha256: str | None
+    owner: str
+    signature: Signature
+    leased: bool
+
+    def close(self) -> None:
+        """Let go of the copy and of the file; may be called twice."""
+        if self.document is not None:
+            self.document.close()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def take_snapshot(name: str, directory: int, work: int, largest: int, expected: Signature | None) -> Snapshot | Unready:
+    """Copy the file `name`, or say why it is not ready.
+
+    Args:
+        name: its name in `directory`.
+        directory: descriptor of the folder it lies in.
+        work: descriptor of the folder for large copies.
+        largest: bytes; a larger file is not copied, only described.
+        expected: how the scan saw it; a file that looks otherwise by now has to settle again.
+    """
+    try:
+        descriptor = os.open(name, _OPEN, dir_fd=directory)
+    except OSError as error:
+        return _unready_for(error)
+    try:
+        taken = _read(descriptor, work, largest, expected)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if isinstance(taken, Unready):
+        os.close(descriptor)
+    return taken
+
+
+def signature_of(found: os.stat_result) -> Signature:
+    """Return what changes when the file changes."""
+    return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def is_unchanged(snapshot: Snapshot, since: Signature) -> bool:
+    """Tell whether the file is still what was copied: nobody has it open for writing, and nobody changed it."""
+    with lease_for_reading(snapshot.descriptor) as lease:
+        return lease is not Lease.BUSY and signature_of(os.fstat(snapshot.descriptor)) == since
+
+
+def leases_work(folder: Path) -> bool:
+    """Tell whether the kernel grants leases on that file system; tried on an unnamed file."""
+    try:
+        with TemporaryFile(dir=folder) as writable:
+            reading = os.open(f"/proc/self/fd/{writable.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                with lease_for_reading(reading) as lease:
+                    return lease is Lease.BUSY
+            finally:
+                os.close(reading)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=1024)
+def owner_name(uid: int) -> str:
+    """Return the user's name, or the number where the system knows no name."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _unfit(found: os.stat_result, expected: Signature | None) -> Unready | None:
+    if not stat.S_ISREG(found.st_mode):
+        return _NOT_REGULAR
+    if found.st_nlink != 1:
+        return _LINKED
+    return _CHANGED if expected is not None and signature_of(found) != expected else None
+
+
+def _read(descriptor: int, work: int, largest: int, expected: Signature | None) -> Snapshot | Unready:
+    found = os.fstat(descriptor)
+    if unfit := _unfit(found, expected):
+        return unfit
+    with lease_for_reading(descriptor) as lease:
+        if lease is Lease.BUSY:
+            return _WRITING
+        document, sha256 = _copy(descriptor, work, found.st_size) if found.st_size <= largest else (None, None)
+        if lease is Lease.HELD and lease_is_wanted(descriptor):
+            return _WRITING
+    signature = signature_of(found)
+    if document is not None and signature_of(os.fstat(descriptor)) != signature:
+        return _CHANGED
+    owner = owner_name(found.st_uid)
+    return Snapshot(descriptor, document, found.st_size, sha256, owner, signature, lease is Lease.HELD)
+
+
+def _copy(descriptor: int, work: int, size: int) -> tuple[BinaryIO, str]:
+    if size <= _IN_MEMORY:
+        raw = os.read(descriptor, size + 1)
+        return BytesIO(raw), hashlib.sha256(raw).hexdigest()
+    copy = TemporaryFile(dir=f"/proc/self/fd/{work}", buffering=0)  # noqa: SIM115 - the snapshot closes it
+    digest = hashlib.sha256()
+    while chunk := os.read(descriptor, _CHUNK):
+        digest.update(chunk)
+        copy.write(chunk)
+    copy.seek(0)
+    return copy, digest.hexdigest()
+
+
+def _unready_for(error: OSError) -> Unready:
+    """A file that may not or cannot be opened stays where it is; our own fault is raised."""
+    if error.errno == errno.ENOENT:
+        return GONE
+    if error.errno in {errno.ELOOP, errno.ENXIO, errno.ENODEV}:
+        return _NOT_REGULAR
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return Unready("may not be read by this program; its owner must allow it")
+    raise error

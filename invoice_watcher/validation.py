@@ -1,0 +1,110 @@
+"""Is a document fit to be sent? Its name, its size, and whether its bytes are what its name says.
+
+Guarantees: what is refused here the API would refuse too (its own codes are given), or it is surely no whole
+document of its kind; whatever might be one passes. A document that may still be growing is not refused before its
+time. Pure but for reading the snapshot. Raises nothing for any bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from invoice_watcher.content import Verdict, inspect
+from invoice_watcher.invoice import Invoice, Kind
+from invoice_watcher.policy import rejected_locally
+from invoice_watcher.settling import Unready
+from invoice_watcher.shortcut import ShortcutError, parse
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from invoice_watcher.outcome import Rejected
+
+# A shortcut is a few lines; whatever is larger is none.
+_LARGEST_SHORTCUT = 64 * 1024
+_EMPTY_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is sent: the file, or the link in its place.
+
+    Attributes:
+        file: at its beginning; not used when there is a link.
+        size: bytes of the file.
+        link: the address from which the API shall fetch the document; None to send the file.
+    """
+
+    invoice: Invoice
+    file: BinaryIO
+    size: int
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The configured bounds: bytes, and how long a cut-off document may stay so, in seconds."""
+
+    max_size: int
+    incomplete_after: float
+
+
+def validate(
+    invoice: Invoice, file: BinaryIO | None, size: int, unchanged_for: float, limits: Limits
+) -> Document | Rejected | Unready:
+    """Judge a document.
+
+    Args:
+        invoice: what its name says.
+        file: the bytes, at the beginning; None when they are more than `limits.max_size`.
+        size: how many bytes.
+        unchanged_for: seconds since the file last changed.
+        limits: the configured bounds.
+    """
+    if refusal := _by_name(invoice):
+        return refusal
+    if size == 0:
+        return _empty(unchanged_for, limits)
+    if file is None:
+        return rejected_locally(109, "too_large", f"The file has {size:,} bytes; at most {limits.max_size:,} are taken")
+    return _by_content(Document(invoice, file, size), unchanged_for, limits)
+
+
+def _by_name(invoice: Invoice) -> Rejected | None:
+    if invoice.kind is None:
+        text = "The file is none of .pdf, .doc, .docx, .xls, .xlsx (or a .url shortcut)"
+        return rejected_locally(106, "unsupported_format", text)
+    if invoice.order_id is None:
+        return rejected_locally(100, "bad_name", "The file's name is not an order ID")
+    return None
+
+
+def _empty(unchanged_for: float, limits: Limits) -> Rejected | Unready:
+    """An empty file is often one whose writer has only just begun, so it is given a moment to fill."""
+    patience = min(_EMPTY_PATIENCE, limits.incomplete_after)
+    if unchanged_for < patience:
+        return Unready("is still empty", wait=patience - unchanged_for)
+    return rejected_locally(108, "empty", "The file is empty")
+
+
+def _by_content(document: Document, unchanged_for: float, limits: Limits) -> Document | Rejected | Unready:
+    assert document.invoice.kind is not None  # noqa: S101 - `_by_name` has seen to it
+    finding = inspect(document.file, document.size, document.invoice.kind)
+    document.file.seek(0)
+    if finding.verdict is Verdict.MISMATCH:
+        return rejected_locally(106, "content_mismatch", finding.what)
+    if finding.verdict is not Verdict.WHOLE and unchanged_for < limits.incomplete_after:
+        return Unready(f"seems unfinished: {finding.what}", wait=limits.incomplete_after - unchanged_for)
+    if finding.verdict is Verdict.CUT_OFF:
+        return rejected_locally(None, "incomplete", finding.what)
+    return _with_link(document) if document.invoice.kind is Kind.URL else document
+
+
+def _with_link(document: Document) -> Document | Rejected:
+    raw = document.file.read(_LARGEST_SHORTCUT + 1)
+    document.file.seek(0)
+    try:
+        return Document(document.invoice, document.file, document.size, parse(raw))
+    except ShortcutError as error:
+        return rejected_locally(104, "bad_link", str(error))

@@ -1,0 +1,60 @@
+"""The threads that deliver: each takes a task, makes one attempt, and posts what came of it.
+
+Guarantees: a task that was given in is posted back exactly once, whatever happens; no thread is ever waited for
+longer than the caller says. An exception of the work is a bug: it is posted, and raised by whoever reads it.
+"""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+
+class Workers(Generic[Given, Result]):
+    """A fixed number of threads."""
+
+    def __init__(
+        self,
+        count: int,
+        work: Callable[[Given], Result],
+        post: Callable[[Given, Result | BaseException], None],
+    ) -> None:
+        """Start them.
+
+        Args:
+            count: how many.
+            work: what each does with what it is given.
+            post: called from the thread with what was given and what came of it; must not block or raise.
+        """
+        self._work = work
+        self._post = post
+        self._inbox: SimpleQueue[Given | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._run, name=f"worker-{n}", daemon=True) for n in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def give(self, one: Given) -> None:
+        """Hand in one piece of work."""
+        self._inbox.put(one)
+
+    def stop(self, patience: float) -> None:
+        """End the threads once their inbox is empty, waiting for each at most `patience` seconds."""
+        for _ in self._threads:
+            self._inbox.put(None)
+        for thread in self._threads:
+            thread.join(patience)
+
+    def _run(self) -> None:
+        while (one := self._inbox.get()) is not None:
+            try:
+                result: Result | BaseException = self._work(one)
+            except BaseException as error:  # noqa: BLE001 - a task must never be lost; the daemon raises it again
+                result = error
+            self._post(one, result)

@@ -1,0 +1,166 @@
+"""Who is measured, and how each of them is started and ended.
+
+Every peer gets a fresh folder, the same small environment (no proxy, no credential, no notification socket of
+whoever runs the benchmark) and a session of its own; what is left of that session is killed when the `with`
+of `running` ends, whatever happened. Raises VoidError when a peer ends by itself: its own fault, told with
+the last line of what it wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoice_watcher.escaping import escape
+from tests.benchmarks.load import VoidError
+from tests.benchmarks.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SCRIPTS = Path(__file__).resolve().parent
+_API_CODE = "00000000-0000-4000-8000-000000000000"
+_KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ")
+_GRACE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a peer works in one round.
+
+    Attributes:
+        root: a fresh folder, with `drop` and in it `done`.
+        base_url: the sink's.
+        workers: how many uploads the daemon may have under way.
+    """
+
+    root: Path
+    base_url: str
+    workers: int
+
+    @property
+    def drop(self) -> Path:
+        """The folder into which documents are dropped."""
+        return self.root / "drop"
+
+    @property
+    def done(self) -> Path:
+        """The folder into which they are filed: the daemon's default place, and the others' too."""
+        return self.drop / "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One contender.
+
+    Attributes:
+        name: for the command line.
+        title: for the table.
+        command: the command line that starts it in a place.
+        needs: programs without which it is left out.
+    """
+
+    name: str
+    title: str
+    command: Callable[[Place], list[str]]
+    needs: tuple[str, ...] = ()
+
+    def missing(self) -> list[str]:
+        """Return the programs it needs that are not installed."""
+        return [program for program in self.needs if shutil.which(program) is None]
+
+
+class Running:
+    """A peer that was started.
+
+    Attributes:
+        tree: what it costs.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self._log = log
+        self.tree = Tree(process.pid)
+
+    def look(self) -> None:
+        """Note its memory; raise VoidError if it has ended."""
+        self.tree.look()
+        if (status := self._process.poll()) is not None:
+            lines = self._log.read_text(errors="replace").split("\n")
+            last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
+            raise VoidError(f"it ended by itself with status {status}: {escape(last.strip())}")
+
+    def end(self) -> None:
+        """Ask it to end, and after 10 s make it."""
+        self._process.terminate()
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            self.tree.kill()
+
+
+@contextmanager
+def running(peer: Peer, place: Place) -> Iterator[Running]:
+    """Start a peer in a place it makes anew; end it, and remove the place, when the block ends."""
+    place.done.mkdir(parents=True)
+    try:
+        log = place.root / "log"
+        environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                peer.command(place),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,
+            )
+        started = Running(process, log)
+        try:
+            yield started
+        finally:
+            started.end()
+    finally:
+        shutil.rmtree(place.root)
+        # What the disk still owes this peer must not be paid by the next.
+        os.sync()
+
+
+def _daemon(place: Place) -> list[str]:
+    config = place.root / "config.yaml"
+    api = {"base_url": place.base_url, "api_code": _API_CODE, "workers": place.workers}
+    settings = {"drop_dir": str(place.drop), "api": api, "settle": {"quiet": 0}, "log": {"level": "warning"}}
+    config.touch(0o600)
+    config.write_text(json.dumps(settings))  # JSON is YAML
+    return [str(Path(sys.executable).with_name("invoice-watcher")), "run", "-c", str(config)]
+
+
+def _naive(place: Place) -> list[str]:
+    return [sys.executable, str(_SCRIPTS / "naive.py"), *_arguments(place)]
+
+
+def _curl(place: Place) -> list[str]:
+    return ["sh", str(_SCRIPTS / "curl.sh"), *_arguments(place)]
+
+
+def _arguments(place: Place) -> list[str]:
+    return [str(place.drop), str(place.done), place.base_url, _API_CODE]
+
+
+# The naive script is what the ratios are against.
+BASELINE = Peer("naive", "naive watchdog + requests script", _naive)
+PEERS = (
+    Peer("daemon", "invoice-watcher", _daemon),
+    BASELINE,
+    Peer("curl", "inotifywait + curl + mv", _curl, ("inotifywait", "curl")),
+)

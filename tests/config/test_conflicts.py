@@ -1,0 +1,92 @@
+"""Values that are each possible and cannot go together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from invoice_watcher.config import parse
+from invoice_watcher.errors import ConfigError
+
+
+def blamed(text: str) -> list[str]:
+    """Return the keys that are blamed in a configuration whose drop folder is /srv/in."""
+    try:
+        parse(f"drop_dir: /srv/in\n{text}", where="c.yaml", base=Path("/etc"))
+    except ConfigError as error:
+        return [fault.key for fault in error.faults]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("done_dir: .", ["done_dir", "done_dir", "done_dir"]),
+        ("work_dir: /srv/in/x/..", ["work_dir", "work_dir", "work_dir"]),
+        ("failed_dir: done", ["failed_dir"]),
+        ("work_dir: ./done", ["work_dir"]),
+        ("work_dir: done/work", ["work_dir"]),
+        ("done_dir: failed/ok", ["done_dir"]),
+        ("done_dir: /srv", ["done_dir", "done_dir", "done_dir"]),
+    ],
+)
+def test_folders_that_coincide_or_lie_in_one_another_are_refused(text: str, keys: list[str]) -> None:
+    """A file's state is its folder, so no folder may be, or hold, another; only drop_dir may hold them."""
+    assert blamed(text) == keys
+
+
+@pytest.mark.parametrize(
+    "text", ["done_dir: /srv/done", "done_dir: sent/ok\nfailed_dir: sent/bad", "done_dir: donefailed"]
+)
+def test_folders_beside_one_another_are_taken(text: str) -> None:
+    """Folders may lie beside the drop folder, or deep in it."""
+    assert blamed(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("status_page: failed", ["status_page"]),
+        ("status_page: sent\ndone_dir: sent/ok", ["status_page"]),
+        ("done_dir: status.html", ["done_dir"]),
+        ("done_dir: status.html\nstatus_page: null", []),
+        ("status_page: done\ndone_dir: /srv/done", []),
+    ],
+)
+def test_the_status_page_must_not_have_a_folders_name(text: str, keys: list[str]) -> None:
+    """The page and the folders lie side by side in drop_dir."""
+    assert blamed(text) == keys
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("api: {api_code_file: /srv/in/code}", ["api.api_code_file"]),
+        ("api: {ca_bundle: /srv/in/ca.pem}", ["api.ca_bundle"]),
+        ("metrics: {textfile: /srv/in/../in/x.prom}", ["metrics.textfile"]),
+        ("metrics: {textfile: /srv/in/.x.prom}", []),
+        ("metrics: {textfile: /srv/in.prom}", []),
+    ],
+)
+def test_the_programs_own_files_must_not_lie_in_the_drop_folder(text: str, keys: list[str]) -> None:
+    """There they would be taken for invoices and put aside; dot files never are."""
+    assert blamed(text) == keys
+
+
+def test_bounds_that_cross_are_refused_at_the_line_that_is_there() -> None:
+    """When only one of two keys is given, that one is blamed, for the other has no line."""
+    assert blamed("settle: {quiet: 2m}") == ["settle.quiet"]
+    assert blamed("settle: {incomplete_after: 500ms}") == ["settle.incomplete_after"]
+    assert blamed("retry: {initial: 10m, max: 5m}") == ["retry.initial"]
+    assert blamed("settle: {quiet: 1m, incomplete_after: 1m}\nretry: {initial: 5m}") == []
+
+
+def test_a_read_timeout_beyond_the_deadline_is_possible() -> None:
+    """Who only shortens the deadline need not touch the timeouts: the deadline bounds them anyway."""
+    assert blamed("api: {deadline: 5s}") == []
+
+
+def test_a_bad_value_is_not_blamed_a_second_time_for_its_default() -> None:
+    """One mistake is one fault."""
+    assert blamed("retry: {initial: 10m, max: lots}") == ["retry.max"]
