@@ -46,12 +46,8 @@ def _event(message: object, *args: object, fields: Mapping[str, object] | None =
 
 def test_text_line_is_for_people() -> None:
     """A line has time in UTC, level, message and fields; values with blanks are quoted."""
-    event = _event(
-        "delivered %s", "1.pdf", fields={"ORDER_ID": "1", "FILE_NAME": "my 1.pdf", "HTTP_STATUS": None}
-    )
-    assert (
-        logs.as_text(event) == '2026-11-22T10:15:02.456Z INFO delivered 1.pdf ORDER_ID=1 FILE_NAME="my 1.pdf"'
-    )
+    event = _event("delivered %s", "1.pdf", fields={"ORDER_ID": "1", "FILE_NAME": "my 1.pdf", "HTTP_STATUS": None})
+    assert logs.as_text(event) == '2026-11-22T10:15:02.456Z INFO delivered 1.pdf ORDER_ID=1 FILE_NAME="my 1.pdf"'
 
 
 def test_json_line_is_for_programs() -> None:
@@ -85,9 +81,7 @@ def test_no_text_from_outside_starts_a_line(text: str) -> None:
 
 
 @pytest.mark.parametrize("secret", [SECRET, SECRET.upper(), SECRET.lower(), ODD_SECRET, repr(ODD_SECRET)])
-@pytest.mark.parametrize(
-    "render", [logs.as_text, logs.as_json, lambda event: repr(logs.journal_fields(event))]
-)
+@pytest.mark.parametrize("render", [logs.as_text, logs.as_json, lambda event: repr(logs.journal_fields(event))])
 def test_secret_is_never_shown(render: Callable[[logs.Event], str], secret: str) -> None:
     """The API code is in no log, in any letter case or quoting: not in message, arguments or fields."""
     line = render(_event(f"{secret} %s %r", secret, secret, fields={"FILE_NAME": f"a {secret}.pdf"}))
@@ -125,9 +119,7 @@ def test_traceback_is_one_line_without_secrets(form: str) -> None:
 
 def test_bad_log_call_shows_no_secret() -> None:
     """A log call whose arguments do not fit is one clean line: `logging` would print them raw."""
-    lines = _stderr_of(
-        f"logs.setup('info', 'text', [{SECRET!r}])\nlog.info('%d ' + {SECRET!r}, {SECRET!r}, 2)"
-    )
+    lines = _stderr_of(f"logs.setup('info', 'text', [{SECRET!r}])\nlog.info('%d ' + {SECRET!r}, {SECRET!r}, 2)")
     assert len(lines) == 1
     assert lines[0].endswith("INFO %d *** (its arguments do not fit)")
 
@@ -156,9 +148,7 @@ def test_journal_format_without_a_journal_carries_priorities() -> None:
     """Where journald does not take entries, stderr's lines say their priority as sd-daemon(3) describes."""
     if os.path.exists(service.JOURNAL_SOCKET):  # noqa: PTH110 - one question about one path
         pytest.skip("a journal runs here")
-    calls = (
-        "log.debug('a'); log.info('a'); log.warning('a'); log.error('a'); log.critical('a'); log.log(25, 'a')"
-    )
+    calls = "log.debug('a'); log.info('a'); log.warning('a'); log.error('a'); log.critical('a'); log.log(25, 'a')"
     lines = _stderr_of(f"logs.setup('debug', 'journal')\n{calls}")
     assert [line[:3] for line in lines] == ["<7>", "<6>", "<4>", "<3>", "<2>", "<5>"]
 
@@ -199,11 +189,7 @@ def test_lost_lines_are_counted(blocking: bool) -> None:  # noqa: FBT001 - param
     read, write = os.pipe()
     fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(write, blocking)
-    code = (
-        "logs.setup('info', 'text')\n"
-        "for n in range(12000): log.info('line %d', n)\n"
-        "print('.', flush=True); input()"
-    )
+    code = "logs.setup('info', 'text')\nfor n in range(12000): log.info('line %d', n)\nprint('.', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", _PREAMBLE + code],
         stderr=write, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -180,9 +180,7 @@ def test_without_the_package_nothing_happens(tmp_path: Path) -> None:
         "assert notifier._thread is None\n"
         "assert not service.journal_send('text', 6, {})"
     )
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path)}
-    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path)})
 
 
 def test_stderr_is_the_journal_only_when_systemd_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

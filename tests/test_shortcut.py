@@ -75,9 +75,7 @@ def test_web_links_are_passed_on_as_they_stand(link: str) -> None:
 
 def test_cp1252_is_read_where_it_is_no_utf_8() -> None:
     """Old Windows programs write the machine's code page."""
-    assert (
-        parse(shortcut("https://a.example/").replace(b"example/", b"example/\xfc")) == "https://a.example/ü"
-    )
+    assert parse(shortcut("https://a.example/").replace(b"example/", b"example/\xfc")) == "https://a.example/ü"
 
 
 @pytest.mark.parametrize(("link", "why"), [
@@ -113,9 +111,7 @@ def test_other_links_are_refused_with_the_reason(link: str, why: str) -> None:
     assert verdict(shortcut(link)) is Verdict.WHOLE, "the link is judged by the caller, not its completeness"
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"\0" * 99, b"[Internet", b"[InternetShortcut]\r\n", f"URL={LINK}\n".encode()]
-)
+@pytest.mark.parametrize("raw", [b"", b"\0" * 99, b"[Internet", b"[InternetShortcut]\r\n", f"URL={LINK}\n".encode()])
 def test_a_shortcut_without_a_link_is_told_so(raw: bytes) -> None:
     """Cut in its header, or never filled in."""
     with pytest.raises(ShortcutError, match="holds no URL= line"):

@@ -26,10 +26,12 @@ class Conflict(NamedTuple):
     Attributes:
         keys: the dotted keys; the first that the file gives is the one to blame.
         text: what is wrong with them.
+        if_all_given: a conflict only when the file gives each of the keys; a default gives way to what is given.
     """
 
     keys: tuple[str, ...]
     text: str
+    if_all_given: bool = False
 
 
 def conflicts(config: Config) -> Iterator[Conflict]:
@@ -40,10 +42,10 @@ def conflicts(config: Config) -> Iterator[Conflict]:
     if config.settle.quiet > config.settle.incomplete_after:
         bound = show_duration(config.settle.incomplete_after)
         text = f"settle.quiet must not be longer than settle.incomplete_after ({bound})"
-        yield Conflict(("settle.quiet", "settle.incomplete_after"), text)
+        yield Conflict(("settle.quiet", "settle.incomplete_after"), text, if_all_given=True)
     if config.retry.initial > config.retry.max:
         text = f"retry.initial must not be longer than retry.max ({show_duration(config.retry.max)})"
-        yield Conflict(("retry.initial", "retry.max"), text)
+        yield Conflict(("retry.initial", "retry.max"), text, if_all_given=True)
 
 
 def _folders(config: Config) -> Iterator[Conflict]:

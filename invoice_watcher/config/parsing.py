@@ -88,8 +88,10 @@ class _Reading:
         faulty = {flaw.key for flaw in self.flaws}
         for conflict in conflicts(config):
             # A default in place of a bad value must not be blamed for anything.
-            if faulty.isdisjoint(conflict.keys):
-                key = next(key for key in conflict.keys if key in self._lines)
+            given = [key for key in conflict.keys if key in self._lines]
+            counts = len(given) == len(conflict.keys) or not conflict.if_all_given
+            if counts and faulty.isdisjoint(conflict.keys):
+                key = given[0]
                 self.flaws.append(_Flaw(self._lines[key], key, conflict.text))
 
     def _values(self, section: type[Section], mapping: Mapping, prefix: str) -> dict[str, Any]:

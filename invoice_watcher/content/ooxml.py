@@ -139,9 +139,7 @@ def _judge_end(view: View, directory: _Directory) -> Finding | None:
     if any(mark in window for window in view.windows(directory.behind) for mark in (_LOCAL, _CENTRAL)):
         return Finding(Verdict.CUT_OFF, "the document (a ZIP archive) goes on after its directory")
     if directory.shift and view.head.startswith(_LOCAL):
-        return Finding(
-            Verdict.DOUBTFUL, "the last directory in the document (a ZIP archive) is not the document's own"
-        )
+        return Finding(Verdict.DOUBTFUL, "the last directory in the document (a ZIP archive) is not the document's own")
     if not 0 <= view.size - directory.behind <= _SLACK:
         return Finding(Verdict.DOUBTFUL, "the document (a ZIP archive) does not end where it says")
     return None

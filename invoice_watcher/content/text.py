@@ -92,15 +92,12 @@ def _codec(head: bytes) -> str:
 
 
 def _decoded(head: bytes) -> str:
-    return (
-        head.removeprefix(b"\xef\xbb\xbf").decode(_codec(head), "replace").removeprefix("\ufeff").rstrip("\0")
-    )
+    return head.removeprefix(b"\xef\xbb\xbf").decode(_codec(head), "replace").removeprefix("\ufeff").rstrip("\0")
 
 
 def _ending(view: View) -> str:
-    """Return the text's last 4 KiB without the padding at the end, from a whole character of UTF-16 on."""
-    start = max(0, view.size - _TAIL) & ~1
-    return view.at(start, view.size).decode(_codec(view.head), "replace").rstrip("\0\x1a")
+    """Return the text's last 4 KiB without the padding; gibberish where UTF-16 ends within a character."""
+    return view.tail(_TAIL).decode(_codec(view.head), "replace").rstrip("\0\x1a")
 
 
 def _judge_rtf(view: View) -> Finding:

@@ -138,9 +138,7 @@ class Application:
             post, api_code=self._sandbox.api_code, earlier=self._sandbox.earlier(order_id)
         )
         self._sandbox.note(post, answer)
-        return self._sent(
-            request, answer, f"POST order {order_id[:_LONGEST_SHOWN]} invoice {_described(post)}"
-        )
+        return self._sent(request, answer, f"POST order {order_id[:_LONGEST_SHOWN]} invoice {_described(post)}")
 
     def _sent(self, request: Request, answer: Answer, what: str, *, hurried: bool = False) -> Response:
         """Return `answer` once its time has come."""

@@ -115,8 +115,8 @@ class _Connection(WSGIRequestHandler):
         except Unanswered:
             self.close_connection = True
             return
-        except OSError as error:
-            LOG.info("a request broke off: %s", error.strerror or type(error).__name__)
+        except OSError:
+            LOG.info("a request broke off")
             self.close_connection = True
             return
         self._transmit(body, int(status.split()[0]), list(headers))

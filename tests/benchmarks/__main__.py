@@ -37,26 +37,14 @@ Results = dict[str, list[Figures | None]]
 
 
 @click.command()
-@click.option(
-    "--rounds", default=3, show_default=True, type=click.IntRange(1), help="How often each peer runs."
-)
-@click.option(
-    "--files", default=2_000, show_default=True, type=click.IntRange(2), help="Documents in a burst."
-)
-@click.option(
-    "--paced", default=200, show_default=True, type=click.IntRange(2), help="Documents at 20 a second."
-)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="How often each peer runs.")
+@click.option("--files", default=2_000, show_default=True, type=click.IntRange(2), help="Documents in a burst.")
+@click.option("--paced", default=200, show_default=True, type=click.IntRange(2), help="Documents at 20 a second.")
 @click.option("--latency", default=0.0, show_default=True, help="Seconds the sink takes to answer.")
 @click.option("--workers", default=4, show_default=True, help="The daemon's api.workers.")
-@click.option(
-    "--peer", "names", multiple=True, type=click.Choice(_NAMES), help="Only this one; may be repeated."
-)
-@click.option(
-    "--quick", is_flag=True, help="A smoke run: 1 round, 100 files, 20 paced. Its figures mean little."
-)
-@click.option(
-    "--folder", default=ROOT / "build", type=click.Path(path_type=Path), help="Work under this folder."
-)
+@click.option("--peer", "names", multiple=True, type=click.Choice(_NAMES), help="Only this one; may be repeated.")
+@click.option("--quick", is_flag=True, help="A smoke run: 1 round, 100 files, 20 paced. Its figures mean little.")
+@click.option("--folder", default=ROOT / "build", type=click.Path(path_type=Path), help="Work under this folder.")
 @click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write the table here too.")
 def main(  # noqa: PLR0913 - click hands over one argument for each option
     *,
@@ -138,9 +126,7 @@ def _about(plan: Plan, most: float | None) -> str:
 def _warn_of_sink(results: Results, most: float | None) -> None:
     fastest = max((figures.rate for turns in results.values() for figures in turns if figures), default=0.0)
     if most and fastest > most * _FREE:
-        click.echo(
-            f"The sink is too near: {fastest:,.0f} files/s reached {fastest / most:.0%} of its ceiling."
-        )
+        click.echo(f"The sink is too near: {fastest:,.0f} files/s reached {fastest / most:.0%} of its ceiling.")
 
 
 if __name__ == "__main__":

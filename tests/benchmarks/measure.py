@@ -139,9 +139,7 @@ def _verified(place: Place, sink: Sink, names: Sequence[str]) -> dict[str, Arriv
     arrivals = sink.arrivals()
     counts = Counter(arrival.order for arrival in arrivals)
     if wrong := [order for order in names if counts[order] != 1]:
-        raise VoidError(
-            f"order {wrong[0]} reached the sink {counts[wrong[0]]} times ({len(wrong)} orders not once)"
-        )
+        raise VoidError(f"order {wrong[0]} reached the sink {counts[wrong[0]]} times ({len(wrong)} orders not once)")
     if strange := counts.keys() - set(names):
         raise VoidError(f"the sink was sent {len(strange)} orders that were not dropped")
     if any(not load.SIZE < arrival.size <= load.SIZE + _FRAME for arrival in arrivals):

@@ -57,9 +57,7 @@ class Sink:
 
     def __init__(self, latency: float = 0.0) -> None:
         command = [sys.executable, "-m", "tests.benchmarks.sink", str(latency)]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
 

@@ -74,12 +74,12 @@ def test_the_programs_own_files_must_not_lie_in_the_drop_folder(text: str, keys:
     assert blamed(text) == keys
 
 
-def test_bounds_that_cross_are_refused_at_the_line_that_is_there() -> None:
-    """When only one of two keys is given, that one is blamed, for the other has no line."""
-    assert blamed("settle: {quiet: 2m}") == ["settle.quiet"]
-    assert blamed("settle: {incomplete_after: 500ms}") == ["settle.incomplete_after"]
+def test_bounds_that_cross_are_refused_when_the_file_gives_both() -> None:
+    """Who sets one of two bounds need not know the other's default: the default gives way."""
+    assert blamed("settle: {quiet: 2m, incomplete_after: 1m}") == ["settle.quiet"]
     assert blamed("retry: {initial: 10m, max: 5m}") == ["retry.initial"]
     assert blamed("settle: {quiet: 1m, incomplete_after: 1m}\nretry: {initial: 5m}") == []
+    assert blamed("settle: {incomplete_after: 500ms}\nretry: {max: 1s}") == []
 
 
 def test_a_read_timeout_beyond_the_deadline_is_possible() -> None:

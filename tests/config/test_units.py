@@ -113,6 +113,6 @@ def test_a_size_is_shown_in_the_largest_unit_that_fits(count: int, text: str) ->
 def test_any_other_text_is_refused_without_being_repeated(text: str) -> None:
     """Whatever stands there, the answer is a sentence that does not repeat it."""
     for read in (duration, size):
-        with pytest.raises(ValueError, match="^write ") as caught:
+        with pytest.raises(ValueError, match=r"^write ") as caught:
             read(f"\u2603{text}")
         assert "\u2603" not in str(caught.value)

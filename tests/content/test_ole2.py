@@ -88,6 +88,11 @@ def test_a_sector_in_use_behind_the_end_means_cut_off() -> None:
     )
 
 
+def test_a_directory_right_behind_the_end_means_cut_off() -> None:
+    """The very first sector that is missing counts."""
+    assert judged(patched(SMALL, 48, len(SMALL) // 512 - 1)).verdict is Verdict.CUT_OFF
+
+
 def test_a_short_last_sector_is_doubtful() -> None:
     """Some writers leave out the padding of the last sector, and a cut copy looks the same."""
     assert judged(SMALL[:-100]).verdict is Verdict.DOUBTFUL
@@ -123,7 +128,7 @@ def test_content_that_ends_in_nul_bytes_is_doubtful() -> None:
 
 
 @pytest.mark.parametrize(("at", "number"), [
-    (76, FREE), (512 + 64, 0), (30, 7),
+    (76, FREE), (len(SMALL) - 512 + 21 * 4, LAST), (512 + 64, 0), (30, 7),
 ])  # fmt: skip
 def test_oddities_are_doubtful(at: int, number: int) -> None:
     """What no sound writer leaves behind proves nothing, so the file waits and is sent."""

@@ -77,6 +77,7 @@ def test_a_gap_in_the_middle_is_seen() -> None:
 def test_an_archive_that_lost_bytes_on_the_way_is_cut_off() -> None:
     """A transfer in text mode drops bytes; then the directory says more than there is."""
     assert judged(DOCX[:50] + DOCX[60:]) is Verdict.CUT_OFF
+    assert judged(DOCX[:50] + DOCX[-22:]) is Verdict.CUT_OFF
 
 
 def test_a_part_longer_than_the_archive_is_cut_off() -> None:

@@ -112,6 +112,20 @@ def test_text_that_ends_in_many_nul_bytes_is_not_whole(name: str, share: float) 
     assert verdict(written + bytes(4096), kind_of(name)) is not Verdict.WHOLE
 
 
+@pytest.mark.parametrize(("start", "kind"), [
+    (b"%PD", Kind.PDF), (b"PK", Kind.DOCX), (b"\xd0\xcf\x11", Kind.XLSX), (b"{\\rt", Kind.DOC), (b"\xff\xfe", Kind.XLS),
+])  # fmt: skip
+def test_a_file_with_hardly_a_beginning_is_waited_for(start: bytes, kind: Kind) -> None:
+    """The first bytes of a copy, with the space for the others reserved or not, are no other type."""
+    assert verdict(start, kind) is verdict(start + bytes(9000), kind) is Verdict.CUT_OFF
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.URL])
+def test_a_file_whose_beginning_is_missing_is_waited_for(kind: Kind) -> None:
+    """Parts of a copy may arrive out of order."""
+    assert verdict(bytes(1024) + b"%%EOF", kind) is Verdict.CUT_OFF
+
+
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.URL])
 @pytest.mark.parametrize("size", [1, 7, 512, 5000, 100_000])
 def test_a_file_of_nul_bytes_is_waited_for(kind: Kind, size: int) -> None:

@@ -98,7 +98,7 @@ def test_mhtml_is_whole_with_its_closing_boundary(raw: bytes, expected: Verdict)
     ("Größe,Zahl\nB,2\n".encode("cp850"), WHOLE),
     (b"BM;MZ\nPK;II*\n", WHOLE),
     (TABLE.encode()[:-2], DOUBTFUL),
-    (b"Item;Price", DOUBTFUL),
+    (b"Item;Price", DOUBTFUL), (b"Item;Price\n", DOUBTFUL),
     (TABLE.encode() + bytes(100), DOUBTFUL),
     (b"just a note\nin two lines\n", MISMATCH),
     (b"\x01;\x02\n;\x03\n", MISMATCH),

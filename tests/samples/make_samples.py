@@ -185,9 +185,7 @@ def spreadsheet() -> str:
 
 def html_table(charset: str) -> str:
     """Return the invoice as the HTML that accounting software calls .xls."""
-    rows = "".join(
-        f"<tr><td>{n}</td><td>{c}</td><td>{p:.2f}</td><td>{c * p:.2f}</td></tr>\r\n" for n, c, p in ROWS
-    )
+    rows = "".join(f"<tr><td>{n}</td><td>{c}</td><td>{p:.2f}</td><td>{c * p:.2f}</td></tr>\r\n" for n, c, p in ROWS)
     return (
         '<html xmlns:o="urn:schemas-microsoft-com:office:office"\r\n'
         'xmlns:x="urn:schemas-microsoft-com:office:excel"\r\n'
@@ -343,9 +341,7 @@ def update(pdf: bytes) -> bytes:
     trailer = pdf[pdf.rindex(b"trailer") :]
     size = int(find(rb"/Size (\d+)", trailer)[1])
     previous = int(find(rb"startxref\s+(\d+)", trailer)[1])
-    kept = b"".join(
-        find(entry, trailer)[0] for entry in (rb"/Root \d+ 0 R", rb"/Info \d+ 0 R", rb"/ID\s*\[.*?\]")
-    )
+    kept = b"".join(find(entry, trailer)[0] for entry in (rb"/Root \d+ 0 R", rb"/Info \d+ 0 R", rb"/ID\s*\[.*?\]"))
     page = find(rb"^(\d+) 0 obj\s*<<(/Type/Page/.*?)>>\s*endobj", pdf)
     number = int(page[1])
     changed = b"%d 0 obj\n<<%s/Annots[%d 0 R]>>\nendobj\n" % (number, page[2], size)

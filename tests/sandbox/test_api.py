@@ -169,9 +169,7 @@ def test_a_fixed_api_code() -> None:
         assert [row.api_code_ok for row in sandbox.received()] == [False, False, True]
 
 
-@pytest.mark.parametrize(
-    ("order_id", "retry_after"), [("H503", "2"), ("H429-a", "2"), ("H401", None), ("H302", None)]
-)
+@pytest.mark.parametrize(("order_id", "retry_after"), [("H503", "2"), ("H429-a", "2"), ("H401", None), ("H302", None)])
 def test_http_statuses(sandbox: Sandbox, order_id: str, retry_after: str | None) -> None:
     """H and a status answers that status; 429 and 503 say when to come again."""
     answer = post(sandbox, order_id)
@@ -285,14 +283,18 @@ _PART = b'--b\r\nContent-Disposition: form-data; name="File"; filename="1.pdf"\r
         (["Transfer-Encoding: chunked"], b"9\r\nhalf"),
     ],
 )
-def test_half_an_upload_is_no_upload(sandbox: Sandbox, fields: list[str], body: bytes) -> None:
-    """A request that breaks off in the middle is never on record as received."""
+def test_half_an_upload_is_no_upload(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, fields: list[str], body: bytes
+) -> None:
+    """A request that breaks off in the middle is never on record as received, and is logged as that."""
+    caplog.set_level(logging.INFO, "invoice_watcher.sandbox")
     address = urlsplit(sandbox.origin)
     with socket.create_connection((address.hostname, address.port), TIMEOUT) as client:
         client.sendall(head(fields) + body)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(1) == b""
     assert sandbox.received() == ()
+    assert caplog.messages == ["a request broke off"]
 
 
 def test_memory_is_bounded(sandbox: Sandbox) -> None:
@@ -324,8 +326,7 @@ def test_many_clients_at_once() -> None:
     """Requests are answered side by side: the second is read while the first still waits for its answer."""
     with running(mode=Mode(latency=30)) as sandbox:
         clients = [
-            socket.create_connection((urlsplit(sandbox.origin).hostname, urlsplit(sandbox.origin).port))
-            for _ in "ab"
+            socket.create_connection((urlsplit(sandbox.origin).hostname, urlsplit(sandbox.origin).port)) for _ in "ab"
         ]
         for client in clients:
             client.sendall(head([]))

@@ -136,9 +136,7 @@ def test_an_impossible_mode_changes_nothing(sandbox: Sandbox, mode: object) -> N
     assert get(sandbox, "mode")["fail"] == 500
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"{", b"[" * 60_000, b"\xff", b'{"latency": NaN}', b'{"fail_for": Infinity}']
-)
+@pytest.mark.parametrize("text", [b"", b"{", b"[" * 60_000, b"\xff", b'{"latency": NaN}', b'{"fail_for": Infinity}'])
 def test_a_mode_that_is_no_json(text: bytes) -> None:
     """A broken text is refused with a reason, whatever it is."""
     with pytest.raises(ValueError, match=r"."):

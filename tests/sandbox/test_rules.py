@@ -53,9 +53,7 @@ def test_case_and_what_follows_a_dash_do_not_matter(order_id: str) -> None:
     assert answer(order_id).code == 103
 
 
-@pytest.mark.parametrize(
-    "order_id", ["E102", "E103x", "xE103", "H99", "H100", "H600", "SLOW", "DROPS", "12345"]
-)
+@pytest.mark.parametrize("order_id", ["E102", "E103x", "xE103", "H99", "H100", "H600", "SLOW", "DROPS", "12345"])
 def test_all_others_succeed(order_id: str) -> None:
     """An order id that is not exactly in the table is an ordinary order."""
     assert answer(order_id) == Answer()
@@ -177,9 +175,7 @@ def test_every_guid_is_one(guid: object) -> None:
 
 
 @given(st.text(), st.none() | st.text(), st.none() | st.text(), st.none() | st.text())
-def test_there_is_always_an_answer(
-    order_id: str, api_code: str | None, name: str | None, link: str | None
-) -> None:
+def test_there_is_always_an_answer(order_id: str, api_code: str | None, name: str | None, link: str | None) -> None:
     """No request, however strange, is left without an answer that the rules know."""
     document = None if name is None else Document(name, len(name), "")
     given_answer = answer_to(Post(order_id, api_code, document, link), api_code=None, earlier=0)

@@ -26,7 +26,9 @@ TIMEOUT = 20
 def program(arguments: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `serve` in a process of its own; give the process and the base URL it told."""
     text = f"""
+import logging
 from invoice_watcher.sandbox import serve
+logging.basicConfig(level="INFO")
 serve(port=0, on_ready=lambda url: print(url, flush=True), {arguments})
 print("returned")
 """
@@ -62,7 +64,7 @@ def test_it_stops_cleanly(number: signal.Signals) -> None:
 
 
 def test_the_log_is_on_stderr() -> None:
-    """Each request is a line on stderr; nothing else is, and never the API code."""
+    """Each request is one line on stderr, also where a log is set up; nothing else is, nor the API code."""
     with program(f"api_code={GUID!r}") as (process, base_url):
         assert post(base_url) == 200
         process.terminate()
@@ -99,9 +101,7 @@ try:
 except MissingExtraError as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, timeout=TIMEOUT, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert "pip install 'invoice-watcher[sandbox]'" in done.stdout, done.stderr
 
 
@@ -145,9 +145,7 @@ def test_leaving_the_block_ends_everything() -> None:
     with running(mode=Mode(latency=3600)) as sandbox:
         port = int(sandbox.origin.rpartition(":")[2])
         client = socket.create_connection(("127.0.0.1", port), TIMEOUT)
-        client.sendall(
-            f"POST /web-api/order/1/invoice HTTP/1.1\r\nHost: x\r\nApiCode: {GUID}\r\n\r\n".encode()
-        )
+        client.sendall(f"POST /web-api/order/1/invoice HTTP/1.1\r\nHost: x\r\nApiCode: {GUID}\r\n\r\n".encode())
         assert sandbox.wait_for(1, timeout=TIMEOUT)
     assert client.recv(1) == b""
     client.close()

@@ -1,0 +1,119 @@
+"""The two processes of the demo: the sandbox, and the daemon that uploads to it.
+
+Both are the real program, started as anybody would start it. Guarantees: they are gone, and so is their folder, when
+the context is left, whatever happened. Raises DemoError with a sentence when one of them does not start.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+from invoice_watcher.errors import InvoiceWatcherError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_API_CODE = "01234567-89ab-cdef-0123-456789abcdef"
+_CONFIG = f"""\
+drop_dir: {{drop}}
+api:
+  base_url: {{base_url}}
+  api_code: {_API_CODE}
+settle:
+  quiet: 300ms
+  incomplete_after: 5s
+retry:
+  initial: 500ms
+  max: 2s
+log:
+  format: json
+"""
+
+
+class DemoError(InvoiceWatcherError):
+    """The stage could not be set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A drop folder with everything around it."""
+
+    drop: Path
+    config: str
+    base_url: str
+
+    def set_mode(self, **mode: object) -> None:
+        """Tell the sandbox how to behave from now on; nothing is: as usual."""
+        self._call("PUT", "mode", json.dumps(mode).encode())
+
+    def received(self) -> list[dict[str, Any]]:
+        """Return what reached the sandbox, in order."""
+        rows: list[dict[str, Any]] = json.loads(self._call("GET", "invoices", None))
+        return rows
+
+    def _call(self, method: str, what: str, body: bytes | None) -> bytes:
+        url = f"{self.base_url.removesuffix('/web-api')}/sandbox/{what}"
+        headers = {"Content-Type": "application/json"}
+        with urlopen(Request(url, body, headers, method=method), timeout=10) as answer:  # noqa: S310 - our own sandbox
+            content: bytes = answer.read()
+            return content
+
+
+@contextmanager
+def stage(on_event: Callable[[dict[str, str]], None]) -> Iterator[Stage]:
+    """Set the stage for the length of a block.
+
+    Args:
+        on_event: hears each line that the daemon logs, as an object; called from another thread.
+    """
+    with TemporaryDirectory(prefix="invoice-watcher-demo-") as folder, _program("sandbox", "--port", "0") as sandbox:
+        base_url = _base_url(sandbox)
+        drop = Path(folder, "invoices")
+        drop.mkdir()
+        config = _CONFIG.format(drop=drop, base_url=base_url)
+        Path(folder, "config.yaml").write_text(config, encoding="utf-8")
+        with _program("run", "-c", f"{folder}/config.yaml") as daemon:
+            threading.Thread(target=_listen, args=(daemon, on_event), daemon=True).start()
+            yield Stage(drop, config, base_url)
+
+
+def _base_url(sandbox: subprocess.Popen[str]) -> str:
+    line = sandbox.stdout.readline() if sandbox.stdout else ""
+    if not line.startswith("api.base_url: "):
+        reason = sandbox.stderr.read() if sandbox.stderr else ""
+        raise DemoError(f"the sandbox did not start. {reason}".strip())
+    threading.Thread(target=_discard, args=(sandbox,), daemon=True).start()
+    return line.removeprefix("api.base_url: ").strip()
+
+
+@contextmanager
+def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "invoice_watcher", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603 - ourselves
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _listen(daemon: subprocess.Popen[str], on_event: Callable[[dict[str, str]], None]) -> None:
+    for line in daemon.stderr or ():
+        try:
+            on_event(json.loads(line))
+        except ValueError:
+            on_event({"level": "ERROR", "message": line.strip()})
+
+
+def _discard(sandbox: subprocess.Popen[str]) -> None:
+    for _ in sandbox.stderr or ():
+        pass
