@@ -20,7 +20,7 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     """
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_RETRY_AFTER)
+        return min(float(text), LONGEST_RETRY_AFTER)
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

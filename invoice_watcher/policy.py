@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _SUCCESS = 200
+_GATEWAYS = frozenset({502, 504})  # RFC 9110: the machine before the API got no valid answer from it, or none in time
 
 
 class Row(NamedTuple):
@@ -125,16 +126,15 @@ def judge_reply(reply: Reply, now: datetime, text: str) -> Outcome:
     answer = read_answer(reply.body)
     redirected = 300 <= reply.status < 400  # noqa: PLR2004 - the class of redirects, RFC 9110 section 15.4
     if answer.code in API_CODES and not redirected:
-        return _by_code(reply, answer, text)
+        return _by_code(reply, answer, now, text)
     if reply.status == _SUCCESS and _proves(reply, answer):
         return Delivered(reply.status, text)
     row = _row_for(reply.status, answer)
     problem = _problem(Source.HTTP if answer.code is None else Source.API, row, answer)
     if row.fault is Fault.FILE:
         return Rejected(problem, reply.status, text)
-    doubt = reply.status == _SUCCESS and answer.body is not Body.ERROR
     waiting = retry_after(reply.retry_after, now)
-    return Deferred(problem, row.fault, reply.status, text, doubt, waiting, reached=True)
+    return Deferred(problem, row.fault, reply.status, text, _leaves_doubt(reply, answer), waiting, reached=True)
 
 
 def judge_network_fault(class_names: tuple[str, ...], *, in_doubt: bool, reached: bool) -> Deferred:
@@ -174,12 +174,18 @@ def keeps_failing(last: Deferred, attempts: int) -> Rejected:
     return Rejected(problem, last.http_status, last.response)
 
 
-def _by_code(reply: Reply, answer: Answer, text: str) -> Outcome:
+def _by_code(reply: Reply, answer: Answer, now: datetime, text: str) -> Outcome:
     api = API_CODES[answer.code or 0]
     problem = Problem(Source.API, answer.code, api.reason, answer.message or api.message, hint_for(api.reason))
     if api.fault is Fault.FILE:
         return Rejected(problem, reply.status, text)
-    return Deferred(problem, api.fault, reply.status, text, reached=True)
+    waiting = retry_after(reply.retry_after, now)
+    return Deferred(problem, api.fault, reply.status, text, retry_after=waiting, reached=True)
+
+
+def _leaves_doubt(reply: Reply, answer: Answer) -> bool:
+    """Whether the API may have taken the document: it says neither so nor no, or a gateway lost its answer."""
+    return reply.status in _GATEWAYS or (reply.status < 300 and answer.body is not Body.ERROR)  # noqa: PLR2004 - RFC 9110
 
 
 def _proves(reply: Reply, answer: Answer) -> bool:

@@ -72,7 +72,7 @@ class Queue:
         if self.schedule.under_way >= self._workers or not self._breaker.may_start(now):
             return None
         if (pause := self.pause) is None:
-            return self.schedule.next(now)
+            return self.schedule.next(now, fresh=self._may_claim())
         task = self.schedule.least_tried(fresh=self._probes_fresh(pause))
         if task is not None:
             self._breaker = self._breaker.started(task.invoice.queue)
@@ -167,6 +167,14 @@ class Queue:
                 continue
             self._held.remove(task)
             self._again(task, due)
+
+    def _may_claim(self) -> bool:
+        """Whether a file may be claimed: each failure since the last answer keeps a worker back, but not the last one.
+
+        So an outage finds no more files claimed than there are workers, and one bad file still does not stop the rest.
+        """
+        under_way = self.schedule.under_way
+        return under_way == 0 or under_way + len(self._breaker.failed) < self._workers
 
     def _probes_fresh(self, pause: Pause) -> bool:
         """Whether the next probe is a file from the drop folder: the claimed ones may all be what the API cannot bear.

@@ -8,7 +8,7 @@ Pure. `decode` raises ReceiptError for anything that is no receipt of a version 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -23,6 +23,7 @@ SUFFIX = ".json"
 VERSION = 1
 LONGEST_RESPONSE = 2048
 _LONGEST_MESSAGE = 1000
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\n]")
 
@@ -122,15 +123,15 @@ def timestamp(seconds: float) -> str:
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        moment = datetime.fromtimestamp(0, UTC)
+        moment = _EPOCH
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def nanoseconds(text: str, default: int) -> int:
     """Return what `timestamp` wrote as nanoseconds since the epoch; `default` for anything else."""
     try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000) * 1_000_000
-    except (ValueError, OverflowError):
+        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1) * 1_000_000
+    except (ValueError, TypeError):  # TypeError: a time without its zone could be any
         return default
 
 
