@@ -30,9 +30,12 @@ _LONGEST_CODE = 5  # digits
 _CODE_NAMES = frozenset({"code", "errorcode", "error_code"})
 _MESSAGE_NAMES = frozenset({"message", "errormessage", "error_message", "description"})
 _ERROR_NAMES = frozenset({"error", "errors", "errormessage", "error_message"})
+_DENIALS = frozenset({("success", "false"), ("status", "error"), ("status", "fail"), ("status", "failed")})
 _SUCCESS_CODES = frozenset({0, 200})
 _SUCCESS_WORDS = frozenset({"ok", "success"})
-_WEB_PAGE = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+# What a page of HTML, or a piece of one, begins with.
+_PAGE_ROOTS = "html|head|body|title|meta|script|style|iframe|h[1-6]|p|div|pre|center|form|table"
+_WEB_PAGE = re.compile(rf"<(?:!doctype\s+html|{_PAGE_ROOTS})\b".encode(), re.IGNORECASE)
 _HEAD = 1024  # where a web page shows what it is, comments before it included
 
 # A leaf of the answer: the case-folded name it stands under, and its text or number.
@@ -64,11 +67,10 @@ def read_answer(raw: bytes) -> Answer:
         raw = _as_utf8(raw)
         if not raw:
             return Answer(Body.EMPTY)
-        if raw.startswith(b"<") and _WEB_PAGE.search(raw[:_HEAD]):
-            return Answer(Body.WEB_PAGE)
         leaves = list(_xml_leaves(raw) if raw.startswith(b"<") else _json_leaves(raw))
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
-        return Answer(Body.UNCLEAR)
+        is_page = raw.startswith(b"<") and _WEB_PAGE.search(raw[:_HEAD])
+        return Answer(Body.WEB_PAGE if is_page else Body.UNCLEAR)
     return _judge(leaves)
 
 
@@ -93,12 +95,16 @@ def _judge(leaves: list[_Leaf]) -> Answer:
 
 def _message(leaves: list[_Leaf], errors: list[object]) -> str | None:
     messages = [value for name, value in leaves if name in _MESSAGE_NAMES]
-    texts = (encodable(str(value)).strip() for value in (*messages, *errors) if value not in {None, True})
+    texts = (encodable(str(value)).strip() for value in (*messages, *errors) if not _is_mere_sign(value))
     return next(filter(None, texts), None)
 
 
 def _denied(leaves: list[_Leaf]) -> bool:
-    return any(name == "success" and str(value).strip().lower() == "false" for name, value in leaves)
+    return any((name, str(value).strip().lower()) in _DENIALS for name, value in leaves)
+
+
+def _is_mere_sign(value: object) -> bool:
+    return value is None or isinstance(value, bool)
 
 
 def _says_something(value: object) -> bool:
@@ -157,7 +163,7 @@ def _xml_leaves(raw: bytes) -> Iterator[_Leaf]:
         root = fromstring(raw.decode(), forbid_dtd=True)
     except UnicodeDecodeError:
         root = fromstring(raw, forbid_dtd=True)
-    if _local(root.tag) == "html":
+    if re.fullmatch(_PAGE_ROOTS, _local(root.tag)):
         raise ValueError("a web page")
     return _walk_element(root)
 

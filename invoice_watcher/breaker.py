@@ -7,6 +7,7 @@ attempt came to moves between them:
     paused ──(when due)──▶ probing ── any answer that is about the document ──▶ flowing
                               └────── a fault ──▶ paused, for longer (back-off)
 
+An answer to a call from before the pause opens it as well, but for one: what the API asked for is waited out.
 "Wrong API code" (101) is the order's fault, unless the first three orders that are answered at all get it: then
 it is the configuration's. Pure: a frozen value; every step returns the next one; time and chance are arguments.
 """
@@ -31,6 +32,7 @@ class Pause:
     """Why nothing flows, and when the next probe is due (monotonic seconds).
 
     Attributes:
+        not_before: the API asked not to be called before then, and an answer to an earlier call does not change that.
         rotate: the fault may lie with the probed documents themselves, so probes should try others too.
         probing: the queue whose file is the probe under way; None between probes.
     """
@@ -39,6 +41,7 @@ class Pause:
     fault: Fault
     since: float
     probe_at: float
+    not_before: float = 0.0
     probes: int = 0
     rotate: bool = False
     probing: str | None = None
@@ -73,24 +76,37 @@ class Breaker:
             return self
         return replace(self, pause=replace(self.pause, probing=queue))
 
-    def answered(self, *, delivered: bool) -> Breaker:
+    def answered(self, queue: str, now: float, *, delivered: bool) -> Breaker:
         """The API answered about a document, whatever it said: it is there, so everything may flow."""
-        return replace(self, failed=frozenset(), refused=frozenset(), proven=self.proven or delivered, pause=None)
+        proven = self.proven or delivered
+        after = replace(self, failed=frozenset(), refused=frozenset(), proven=proven, pause=self._asked(now))
+        return after.withdrawn(queue)
 
-    def withdrawn(self, queue: str) -> Breaker:
-        """A file of `queue` came to nothing before it was sent (gone, or not ready): no news about the API."""
+    def withdrawn(self, queue: str, until: float = 0.0) -> Breaker:
+        """A file of `queue` came to nothing before it was sent (gone, or not ready): no news about the API.
+
+        The next probe is as due as this one was, but not before `until`.
+        """
         if self.pause is None or self.pause.probing != queue:
             return self
-        return replace(self, pause=replace(self.pause, probing=None))
+        return replace(self, pause=replace(self.pause, probing=None, probe_at=max(self.pause.probe_at, until)))
+
+    def recorded(self, queue: str, now: float) -> Breaker:
+        """A file of `queue` was filed away without being sent: this machine is well, of the API there is no news."""
+        ours = self.pause is not None and self.pause.fault is Fault.OURS
+        return (replace(self, pause=self._asked(now)) if ours else self).withdrawn(queue)
 
     def wrong_api_code(self, queue: str, problem: Problem, now: float) -> Breaker:
-        """The API answered 101 for an order before anything was ever delivered."""
+        """The API answered 101 for an order that was sent before anything was ever delivered."""
+        if self.proven:
+            return self.answered(queue, now, delivered=False)
         doubted = self.pause is not None and self.pause.problem.code == WRONG_API_CODE
         refused = self.refused | {queue}
-        after = replace(self, refused=refused, failed=frozenset(), pause=self.pause if doubted else None)
+        pause = self.pause if doubted else self._asked(now)
+        after = replace(self, refused=refused, failed=frozenset(), pause=pause)
         if doubted or len(refused) >= IN_A_ROW:
             return _paused(after, queue, _Cause(problem, Fault.OPERATOR, None, rotate=True), now, 1.0)
-        return after
+        return after.withdrawn(queue)
 
     def deferred(self, queue: str, outcome: Deferred, now: float, chance: float) -> Breaker:
         """An attempt met a fault that is not the document's, as far as one can tell."""
@@ -98,9 +114,14 @@ class Breaker:
         after = replace(self, failed=failed)
         at_once = outcome.fault is not Fault.WORLD or outcome.retry_after is not None
         if self.pause is not None or at_once or len(failed) >= IN_A_ROW:
-            cause = _Cause(outcome.problem, outcome.fault, outcome.retry_after, rotate=outcome.reached)
+            rotate = outcome.reached or outcome.fault is Fault.OURS
+            cause = _Cause(outcome.problem, outcome.fault, outcome.retry_after, rotate)
             return _paused(after, queue, cause, now, chance)
         return after
+
+    def _asked(self, now: float) -> Pause | None:
+        """The pause that the API itself asked for, which only time ends."""
+        return self.pause if self.pause is not None and now < self.pause.not_before else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +135,13 @@ class _Cause:
 def _paused(breaker: Breaker, queue: str, cause: _Cause, now: float, chance: float) -> Breaker:
     """Pause, or go on pausing; only the probe's own failure makes the pauses longer."""
     before = breaker.pause
+    asked = max(now + (cause.retry_after or 0.0), before.not_before if before else now)
     if before is not None and before.probing != queue:
-        asked = now + (cause.retry_after or 0.0)
-        return replace(breaker, pause=replace(before, probe_at=max(before.probe_at, asked)))
+        return replace(breaker, pause=replace(before, probe_at=max(before.probe_at, asked), not_before=asked))
     probes = before.probes + 1 if before else 0
-    wait = cause.retry_after or _probe_wait(probes, breaker.initial, breaker.longest, chance)
+    probe_at = max(asked, now + _probe_wait(probes, breaker.initial, breaker.longest, chance))
     since = before.since if before else now
-    pause = Pause(cause.problem, cause.fault, since, now + wait, probes, cause.rotate)
+    pause = Pause(cause.problem, cause.fault, since, probe_at, asked, probes, cause.rotate)
     return replace(breaker, pause=pause)
 
 

@@ -80,6 +80,7 @@ NETWORK_FAULTS = {
     "JSONDecodeError": _UNCLEAR,
     "MissingSchema": _ADDRESS,
     "ProxyError": _PROXY,
+    "ProxySchemeUnsupported": _ADDRESS,  # urllib3's, and the only one there that is no HTTPError
     "ReadTimeout": _TIMEOUT,
     "RequestException": _REQUEST,
     "RetryError": _REQUEST,

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoice_watcher.backoff import back_off
-from invoice_watcher.breaker import Breaker
+from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.delivery import Filed, Held, NotReady, Report, Waiting
 from invoice_watcher.outcome import Deferred, Delivered, Fault
 from invoice_watcher.policy import keeps_failing
 from invoice_watcher.schedule import Decision, Schedule, Task
+from invoice_watcher.spool import GONE
 
 if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
 
 LINK_UNREACHABLE = 105
 MOST_DOWNLOADS = 3
+_FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
 
 
@@ -80,9 +82,11 @@ class Queue:
 
     def wake_at(self) -> float | None:
         """Return when `next` may have something new, monotonic seconds; None when only an event can bring it."""
+        if self.schedule.under_way >= self._workers:
+            return None
         if self.pause is None:
             return self.schedule.wake_at()
-        return self.pause.probe_at if self.pause.probing is None and self.schedule.waiting else None
+        return self.pause.probe_at if self.pause.probing is None and self.schedule.startable else None
 
     def report(self, task: Task, report: Report, now: float, chance: float) -> None:
         """Take back a task with what came of it.
@@ -94,45 +98,53 @@ class Queue:
             chance: 0 to 1, for the jitter.
         """
         self.schedule.finished(task)
-        paused = self.pause is not None
+        queue = task.invoice.queue
         match report:
-            case Filed(outcome, _, sent):
-                self._filed(task, delivered=isinstance(outcome, Delivered), sent=sent)
+            case Filed(outcome, _, True):
+                self._answered(task, now, delivered=isinstance(outcome, Delivered))
+            case Filed():
+                self._turn(self._breaker.recorded(queue, now), now)
             case Waiting(outcome):
                 self._deferred(task, outcome, now, chance)
             case Held(outcome):
                 self._held.append(task)
                 self._answers += 1
-                self._breaker = self._breaker.wrong_api_code(task.invoice.queue, outcome.problem, now)
+                self._turn(self._breaker.wrong_api_code(queue, outcome.problem, now), now)
+            case NotReady(unready) if task.claimed and unready is not GONE:
+                self._changed(task, now)
             case NotReady():
-                self._breaker = self._breaker.withdrawn(task.invoice.queue)
-                if task.claimed:
-                    self._again(task, now + _CHANGED_AGAIN)
-        if paused and self.pause is None:
-            self.schedule.hasten(now)
+                self._turn(self._breaker.withdrawn(queue), now)
         self._release_held(now, chance)
 
-    def _filed(self, task: Task, *, delivered: bool, sent: bool) -> None:
-        if not sent:
-            self._breaker = self._breaker.withdrawn(task.invoice.queue)
-            return
+    def _turn(self, breaker: Breaker, now: float) -> None:
+        """Let the gate stand as `breaker` says; when it opens, what waits in the work folder need wait no longer."""
+        opens = self.pause is not None and breaker.pause is None
+        self._breaker = breaker
+        if opens:
+            self.schedule.hasten(now)
+
+    def _answered(self, task: Task, now: float, *, delivered: bool) -> None:
         self._answers += 1
-        self._breaker = self._breaker.answered(delivered=delivered)
+        self._turn(self._breaker.answered(task.invoice.queue, now, delivered=delivered), now)
+
+    def _changed(self, task: Task, now: float) -> None:
+        """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
+        due = now + _CHANGED_AGAIN
+        task.failures += self.pause is not None
+        self._turn(self._breaker.withdrawn(task.invoice.queue, due if task.claimed else now), now)
+        self._again(task, due)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
-        queue = task.invoice.queue
         if outcome.fault is Fault.FILE:
-            self._breaker = self._breaker.withdrawn(queue)
-            self._again(task, now + _CHANGED_AGAIN)
+            self._changed(task, now)
             return
         if outcome.problem.code == LINK_UNREACHABLE:
-            self._answers += 1
-            self._breaker = self._breaker.answered(delivered=False)
+            self._answered(task, now, delivered=False)
             self._strike(task, outcome, MOST_DOWNLOADS)
         else:
-            self._breaker = self._breaker.deferred(queue, outcome, now, chance)
+            self._turn(self._breaker.deferred(task.invoice.queue, outcome, now, chance), now)
             if self.pause is None and self._answers > task.counted_at:
-                self._strike(task, outcome, self._rules.max_attempts)
+                self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
         task.failures += 1
         wait = back_off(task.failures, self._rules.initial, self._rules.longest, chance)
         self._again(task, now if task.decision else now + max(wait, outcome.retry_after or 0.0))
@@ -182,4 +194,4 @@ class Queue:
         One for each round of the claimed ones, and a bounded number, for files should stay where people see them.
         """
         claimed = sum(1 for _ in self.schedule.claimed())
-        return pause.rotate and claimed < 2 * self._workers and pause.probes % (claimed + 1) == claimed
+        return pause.rotate and claimed < 2 * max(self._workers, IN_A_ROW) and pause.probes % (claimed + 1) == claimed

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ class Schedule:
     def offer(self, ready: Iterable[Task]) -> None:
         """Replace all ready tasks by what the scan found; what is under way is not among them."""
         self._behind.clear()
+        taken = {task.invoice.name for task in self._under_way.values()}
         self._ready = [
-            (task.arrived_ns, task.invoice.name, task) for task in ready if not self.is_under_way(task.invoice.name)
+            (task.arrived_ns, task.invoice.name, task) for task in ready if task.invoice.name not in taken
         ]
         heapq.heapify(self._ready)
 
@@ -169,6 +171,12 @@ class Schedule:
     def under_way(self) -> int:
         """How many tasks workers hold."""
         return len(self._under_way)
+
+    @property
+    def startable(self) -> bool:
+        """Whether `least_tried` has something to give: a file whose queue is not under way."""
+        ready = (task.invoice.queue for _, _, task in self._ready)
+        return any(queue not in self._under_way for queue in chain(self._claimed, ready))
 
     @property
     def ready(self) -> int:

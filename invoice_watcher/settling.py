@@ -2,8 +2,9 @@
 
 The scan shows each file as it is; this module says how long it still has to wait. On a local file system a file
 is quiet when its `ctime` lies `quiet` seconds back: nothing has to be remembered, so a backlog found at the start
-is ready at once. Where the clocks of server and client may differ (network file systems), or where a `ctime` lies
-in the future, only what was *observed* counts: unchanged between two looks.
+is ready at once. Where the clocks of server and client may differ (network file systems), where a `ctime` lies in the
+future, or where this machine's clock was set just now, only what was *observed* counts: unchanged between two looks. So
+setting the clock, to wherever, neither hurries a file along nor keeps it back.
 
 A file that a worker found unfinished (open for writing, cut off, a second hard link) is put on hold, for as long
 as its signature stays the same. Pure but for its own memory: time is an argument. Raises nothing.
@@ -16,6 +17,9 @@ from typing import NamedTuple
 
 LONGEST_RECHECK = 5.0
 _FIRST_RECHECK = 0.1
+# Seconds by which the wall clock may part from the monotonic one between two looks. The kernel slews both alike, and
+# what is stepped is stepped by more (ntpd: 0.128 s); two readings one after the other are not that far apart.
+_CLOCK_SET = 0.1
 
 
 class Signature(NamedTuple):
@@ -75,6 +79,8 @@ class Settling:
         self._holds: dict[str, _Hold] = {}
         self._unseen: set[str] = set()
         self._scan = 0
+        self._ahead: float | None = None
+        self._set_at = float("-inf")
 
     def begin_scan(self) -> None:
         """A full scan begins: `end_scan` will forget what it did not ask about."""
@@ -101,14 +107,14 @@ class Settling:
     def unchanged_for(self, name: str, signature: Signature, now: Clock) -> float:
         """Return the seconds since the file last changed, as far as can be known."""
         self._unseen.discard(name)
-        age = now.wall - signature.ctime_ns / 1e9
-        if self._trust_ctime and age >= 0:
-            self._observed.pop(name, None)
-            return age
+        age = self._age_by_ctime(signature, now)
         seen, since = self._observed.get(name, (None, now.mono))
         if seen != signature:
             since = now.mono
-            self._observed[name] = (signature, since)
+        if age >= now.mono - since:
+            self._observed.pop(name, None)
+            return age
+        self._observed[name] = (signature, since)
         return now.mono - since
 
     def hold(self, name: str, signature: Signature, unready: Unready, now: Clock) -> float:
@@ -133,6 +139,17 @@ class Settling:
         if hold is None:
             return 0.0
         return float("inf") if hold.unready.known else now.mono - hold.since
+
+    def _age_by_ctime(self, signature: Signature, now: Clock) -> float:
+        """Seconds since the `ctime`, but no more than since the clock was last set; negative when that is unknown."""
+        ahead = now.wall - now.mono
+        if self._ahead is not None and abs(ahead - self._ahead) > _CLOCK_SET:
+            self._set_at = now.mono
+        self._ahead = ahead
+        steady = now.mono - self._set_at
+        if not self._trust_ctime or steady < self._quiet:
+            return -1.0
+        return min(now.wall - signature.ctime_ns / 1e9, steady)
 
     def on_hold(self) -> dict[str, Unready]:
         """Return what is on hold, and why."""

@@ -15,7 +15,6 @@ import re
 import threading
 import time
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 _LARGEST_ANSWER = 1024 * 1024
 _CHUNK = 64 * 1024
 _TRIES = 3
+_FIRST_PAUSE = 0.1  # seconds
 _BLOCK = 128 * 1024
 _HTTP_1_0 = 10
 
@@ -65,13 +65,13 @@ class Uploader:
             api_code: the secret that goes into the `ApiCode` header.
         """
         self._api = api
-        self._session = _session(api, api_code)
+        self._client = _Client(api, api_code)
         self._blacken = re.compile(re.escape(api_code.reveal().encode()), re.IGNORECASE)
         self._deadlines = Deadlines(api.deadline)
         self._stop = threading.Event()
         self._retrying = Retrying(
             retry=retry_if_result(_surely_unsent),
-            stop=stop_after_attempt(_TRIES) | stop_when_event_set(self._stop),
+            stop=stop_after_attempt(_TRIES - 1) | stop_when_event_set(self._stop),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             sleep=sleep_using_event(self._stop),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
@@ -80,7 +80,9 @@ class Uploader:
     def send(self, document: Document) -> Outcome:
         """Send a document, and say what came of it; the attempt's deadline holds for all its tries together."""
         deadline = time.monotonic() + self._api.deadline
-        outcome: Outcome = self._retrying(self._try, document, deadline)
+        outcome = self._try(document, deadline)
+        if _surely_unsent(outcome) and not self._stop.wait(_FIRST_PAUSE):
+            outcome = self._retrying(self._try, document, deadline)
         return outcome
 
     def stop(self) -> None:
@@ -91,7 +93,7 @@ class Uploader:
     def close(self) -> None:
         """Give back connections and threads; nothing may be under way."""
         self._deadlines.close()
-        self._session.close()
+        self._client.close()
 
     def _try(self, document: Document, deadline: float) -> Outcome:
         body = _Body(document)
@@ -111,20 +113,55 @@ class Uploader:
     def _post(self, document: Document, body: _Body, deadline: float) -> Reply:
         """Make the exchange; every exception of it is left to the caller."""
         remaining = max(deadline - time.monotonic(), 0.001)
-        connect, read = min(self._api.connect_timeout, remaining), min(self._api.read_timeout, remaining)
-        response = self._session.post(
-            f"{self._api.base_url}/order/{quote(document.invoice.order_id or '', safe='')}/invoice",
-            data=body,
-            headers={"Content-Type": body.content_type},
-            timeout=(connect, read),
-            allow_redirects=False,
-            stream=True,
+        timeouts = (min(self._api.connect_timeout, remaining), min(self._api.read_timeout, remaining))
+        response = self._client.post(
+            f"/order/{quote(document.invoice.order_id or '', safe='')}/invoice", body, timeouts
         )
         try:
             raw = self._blacken.sub(b"***", _read_bounded(response))
         finally:
             response.close()
         return Reply(response.status_code, raw, _is_framed(response), response.headers.get("Retry-After"))
+
+
+class _Client:
+    """What of requests is needed here: its transport, beneath the session.
+
+    A session adds redirects, cookies, netrc and the environment's proxies, all of which must not be, and takes
+    twice the time. `HTTPAdapter.send` is what it calls in the end (requests, "Transport Adapters").
+    """
+
+    def __init__(self, api: Api, api_code: Secret) -> None:
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=api.workers, max_retries=0)
+        self._base_url = _prepared_url(api.base_url)
+        self._verify = str(api.ca_bundle) if api.ca_bundle else True
+        self._proxies = {"http": api.proxy, "https": api.proxy} if api.proxy else {}
+        self._headers = {
+            "User-Agent": f"invoice-watcher/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "ApiCode": api_code.reveal(),
+        }
+
+    def post(self, path: str, body: _Body, timeouts: tuple[float, float]) -> requests.Response:
+        """Send one request and read the head of its answer; raises what the adapter raises."""
+        request = requests.PreparedRequest()
+        request.method = "POST"
+        request.url = self._base_url + path
+        own = {"Content-Type": body.content_type, "Content-Length": str(body.len)}
+        request.headers = requests.structures.CaseInsensitiveDict(self._headers | own)
+        request.body = body  # type: ignore[assignment]  # the stubs know only bytes and text; a file may be streamed too
+        return self._adapter.send(request, True, timeouts, self._verify, None, self._proxies)
+
+    def close(self) -> None:
+        self._adapter.close()
+
+
+def _prepared_url(base_url: str) -> str:
+    """Let requests write the address as it goes over the wire (international host names, RFC 3986)."""
+    request = requests.PreparedRequest()
+    request.prepare_url(base_url, None)
+    return (request.url or base_url).rstrip("/")
 
 
 class OversizedError(requests.RequestException):
@@ -215,26 +252,6 @@ class _Adapter(HTTPAdapter):
         chosen = super().proxy_manager_for(*args, blocksize=_BLOCK, **kwargs)
         chosen.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         return chosen
-
-
-def _session(api: Api, api_code: Secret) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.verify = str(api.ca_bundle) if api.ca_bundle else True
-    session.proxies = {"http": api.proxy, "https": api.proxy} if api.proxy else {}
-    session.headers = requests.structures.CaseInsensitiveDict(
-        {
-            "User-Agent": f"invoice-watcher/{__version__}",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "ApiCode": api_code.reveal(),
-        }
-    )
-    adapter = _Adapter(pool_connections=1, pool_maxsize=api.workers, max_retries=0)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
 
 
 def _read_bounded(response: requests.Response) -> bytes:

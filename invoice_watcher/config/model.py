@@ -82,7 +82,11 @@ class Config(Section):
     receipts: Annotated[bool, Setting(Truth(), "Write a .json receipt beside each delivered invoice, too.")] = True
     status_page: Annotated[
         str | None,
-        Setting(FileName(), "A page in drop_dir that shows people how things stand. Null: none.", null=True),
+        Setting(
+            FileName(),
+            "The name that is kept free in drop_dir for a page on how things stand (not written yet). Null: none.",
+            null=True,
+        ),
     ] = "status.html"
     api: Api = field(default_factory=Api)
     settle: Settle = field(default_factory=Settle)

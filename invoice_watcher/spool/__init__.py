@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.spool.filing import Slot, file_away, note_name, remove_stale, work_names
@@ -86,20 +87,25 @@ class Spool:
         """Move a document from the drop folder into the work folder, durably, and note where in `task`.
 
         Returns:
-            Whether it is the file of the snapshot; if not, somebody put another in its place in that instant, and
-            it has to be copied anew.
+            Whether it is still what was copied; if not, somebody changed it or put another in its place since then,
+            and it has to be copied anew, from where `task` says that it lies.
         """
         work = self._folders.work.fd
-        for name in work_names(task.invoice.name):
-            try:
-                rename_noreplace(task.invoice.name, name, old_dir=self._folders.drop.fd, new_dir=work)
-            except FileExistsError:
-                continue
-            task.work_name = name
-            break
+        if not is_unchanged(snapshot, snapshot.signature):
+            os.stat(task.invoice.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)  # raises if it is gone
+            return False
+        task.work_name = self._move_in(task.invoice.name)
         os.fsync(work)
-        snapshot.signature = signature_of(os.fstat(snapshot.descriptor))
-        return os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_ino == snapshot.signature.inode
+        before, snapshot.signature = snapshot.signature, signature_of(os.fstat(snapshot.descriptor))
+        unchanged = before._replace(ctime_ns=0) == snapshot.signature._replace(ctime_ns=0)  # a rename sets the ctime
+        return unchanged and os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_ino == before.inode
+
+    def _move_in(self, dropped: str) -> str:
+        for name in work_names(dropped):
+            with suppress(FileExistsError):
+                rename_noreplace(dropped, name, old_dir=self._folders.drop.fd, new_dir=self._folders.work.fd)
+                return name
+        raise AssertionError("the names never end")
 
     def reserve(self) -> Slot:
         """Take room for a receipt; OSError when what is about to be sent could not be recorded."""
@@ -126,10 +132,9 @@ class Spool:
             return None
         target = self._folders.done if delivered else self._folders.failed
         sidecar = self._receipts or not delivered
-        name = file_away(task.work_name, self._folders.work, target, receipt_for, slot, sidecar=sidecar)
-        if delivered:
+        if delivered:  # before the commit, or a crash behind it would leave the old receipt for ever
             remove_stale(task.invoice.name, self._folders.failed)
-        return name
+        return file_away(task.work_name, self._folders.work, target, receipt_for, slot, sidecar=sidecar)
 
     def recover(self) -> list[Recovered | Completed]:
         """Bring in order what an earlier run left; see `recovery`."""

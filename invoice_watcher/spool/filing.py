@@ -15,6 +15,7 @@ file of another is ever replaced; a receipt is complete before its document appe
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Self
 
@@ -60,6 +61,8 @@ class Slot:
             self._name = ""
             raise
         try:
+            with suppress(PermissionError):  # FAT and CIFS have no modes
+                os.fchmod(self._fd, _READABLE_BY_GROUP)  # people read it, whatever the service's umask
             os.posix_fallocate(self._fd, 0, _RESERVED)
         except OSError:
             self.close()
@@ -67,14 +70,22 @@ class Slot:
 
     def write(self, receipt: Receipt, note: str) -> None:
         """Write the receipt, make it durable, and put it in the place of the note."""
-        raw = encode(receipt)
+        self._fill(encode(receipt))
+        os.rename(self._name, note, src_dir_fd=self._work.fd, dst_dir_fd=self._work.fd)
+        self._name = ""
+
+    def place(self, receipt: Receipt, name: str, folder: Folder) -> None:
+        """Write the receipt, make it durable, and move it to another folder; FileExistsError if the name is taken."""
+        self._fill(encode(receipt))
+        rename_noreplace(self._name, name, old_dir=self._work.fd, new_dir=folder.fd)
+        self._name = ""
+
+    def _fill(self, raw: bytes) -> None:
         written = 0
         while written < len(raw):
             written += os.pwrite(self._fd, raw[written:], written)
         os.ftruncate(self._fd, len(raw))
         os.fsync(self._fd)
-        os.rename(self._name, note, src_dir_fd=self._work.fd, dst_dir_fd=self._work.fd)
-        self._name = ""
 
     def close(self) -> None:
         """Let go of the room; what was written stays. May be called twice."""
@@ -120,9 +131,10 @@ def note_name(work_name: str) -> str:
 def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
     """Return the first name in `target` under which a document, and its sidecar, may be put.
 
-    A receipt of ours whose document was taken away (moved back by a person) does not hold its name any longer.
+    The receipt of a failure whose document was taken away (moved back by a person) does not hold its name any longer;
+    the receipt of a delivery does, for it proves what was sent, wherever the document is kept now.
     """
-    for candidate in _candidates(name):
+    for candidate in candidates(name):
         if exists(candidate, target.fd):
             continue
         if not sidecar or not exists(candidate + SUFFIX, target.fd) or remove_stale(candidate, target):
@@ -164,22 +176,25 @@ def carry_out(work_name: str, name: str, work: Folder, target: Folder, sidecar: 
         return False
     try:
         rename_noreplace(work_name, name, old_dir=work.fd, new_dir=target.fd)
-    except FileExistsError:
+    except OSError as error:
         if sidecar is not None:
             os.unlink(name + SUFFIX, dir_fd=target.fd)
-        return False
-    os.fsync(target.fd)
-    os.fsync(work.fd)
-    os.unlink(note_name(work_name), dir_fd=work.fd)
+        if isinstance(error, FileExistsError):
+            return False
+        raise
+    with suppress(OSError):  # the document lies in its place: what fails from here on, `recovery` makes up for
+        os.fsync(target.fd)
+        os.fsync(work.fd)
+        os.unlink(note_name(work_name), dir_fd=work.fd)
     return True
 
 
 def remove_stale(name: str, folder: Folder) -> bool:
-    """Remove the receipt of a document that a person has taken out of `folder`; False when it is not ours."""
+    """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that."""
     if exists(name, folder.fd):
         return False
     receipt = read_receipt(name + SUFFIX, folder)
-    if receipt is None or receipt.state == "waiting" or receipt.file != encodable(name):
+    if receipt is None or receipt.state != "failed" or receipt.file != encodable(name):
         return False
     os.unlink(name + SUFFIX, dir_fd=folder.fd)
     return True
@@ -203,31 +218,24 @@ def _place_sidecar(work_name: str, name: str, work: Folder, target: Folder, rece
     """Put the receipt under its final name; where there are no hard links, as a second copy."""
     try:
         if not link(note_name(work_name), name + SUFFIX, old_dir=work.fd, new_dir=target.fd):
-            _write_new(name + SUFFIX, target, encode(receipt))
+            with Slot(work) as copy:
+                copy.place(receipt, name + SUFFIX, target)
     except FileExistsError:
         return False
     return True
 
 
-def _write_new(name: str, folder: Folder, raw: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with open(os.open(name, flags, _READABLE_BY_GROUP, dir_fd=folder.fd), "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _candidates(name: str) -> Iterator[str]:
+def candidates(name: str) -> Iterator[str]:
+    """Yield the names under which a document may be filed away, the best first."""
     yield name
     for number in count(first_number(name)):
         yield numbered(name, number)
 
 
 def _shortened(name: str) -> str:
-    raw = os.fsencode(name)
-    if len(raw) <= _LONGEST_NAME:
-        return name
-    stem, dot, extension = raw.rpartition(b".")
-    tail = dot + extension if stem and len(extension) <= 10 else b""  # noqa: PLR2004 - longer is no extension
-    kept = raw[: _LONGEST_NAME - len(tail)].decode(errors="ignore").encode()
-    return os.fsdecode(kept + tail)
+    stem, dot, extension = name.rpartition(".")
+    tail = dot + extension if stem and len(os.fsencode(extension)) <= 10 else ""  # noqa: PLR2004 - longer is none
+    stem = name.removesuffix(tail)
+    while len(os.fsencode(stem + tail)) > _LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + tail

@@ -20,7 +20,7 @@ from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostErro
 from invoice_watcher.spool.syscalls import rename_noreplace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -156,21 +156,33 @@ def _make_missing(drop: Path, *others: Path) -> None:
 
 
 def _unmounted_point(drop: Path) -> str | None:
-    """The mount point of fstab(5) at or above the folder that is not mounted: files there would be hidden later."""
     try:
-        with open("/etc/fstab", encoding="utf-8", errors="replace") as table:
-            points = [fields[1] for line in table if len(fields := line.split()) > 1 and not line.startswith("#")]
+        with open("/etc/fstab", encoding="utf-8", errors="surrogateescape") as table:
+            return unmounted_point_in(table, drop.resolve())
     except OSError:
         return None
+
+
+def unmounted_point_in(fstab: Iterable[str], drop: Path) -> str | None:
+    """Return the mount point at or above the folder where nothing is mounted: files there would be hidden later.
+
+    Args:
+        fstab: lines as in fstab(5), which writes blanks and tabs as octal escapes.
+        drop: absolute and free of symbolic links.
+    """
+    lines = (line.split() for line in fstab if not line.lstrip().startswith("#"))
+    points = [fields[1].replace("\\040", " ").replace("\\011", "\t") for fields in lines if len(fields) > 1]
     above = {str(path) for path in (drop, *drop.parents)} - {"/"}
     return next((point for point in points if point in above and not os.path.ismount(point)), None)
 
 
 def _why_not(path: Path, error: OSError) -> str:
+    if os.path.islink(path):  # O_DIRECTORY answers ENOTDIR for it, as for a file
+        return f"{path} is a symbolic link; name the folder it leads to"
     reasons = {
         errno.ENOENT: "does not exist; create it, or correct the configuration",
         errno.ENOTDIR: "is not a folder",
-        errno.ELOOP: "is a symbolic link; name the folder it leads to",
+        errno.EEXIST: "is not a folder",
         errno.EACCES: "may not be opened by this user",
     }
     return f"{path} {reasons.get(error.errno or 0, f'cannot be used: {error.strerror}')}"

@@ -1,10 +1,12 @@
 """What a stopped or crashed run left in the work folder, and what it means.
 
     document  note                      so                                          what is done
-    there     none                      it died during the first attempt            in doubt: deliver again, count it
+    there     none, or of other bytes   it died during the first attempt            in doubt: deliver again, count it
     there     waiting, sending          it died during a later attempt              in doubt: deliver again, count it
     there     waiting                   it was stopped in good order                deliver when due
     there     done or failed            the decision was made                       complete the moves, send nothing
+    twice     -                         no rename here: it died between link and    remove the name in the work folder
+                                        unlink, and the other folder has it too
     gone      done or failed            all but the last step was made              remove the note
     -         a dot file                room for a receipt that was never written   remove it
 
@@ -13,9 +15,11 @@ Guarantees: completing is idempotent, so a crash during recovery is recovered fr
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,17 +28,20 @@ from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.spool.filing import (
     Slot,
+    candidates,
     carry_out,
     free_name,
     note_name,
     original_name,
     read_receipt,
 )
-from invoice_watcher.spool.syscalls import exists, rename_noreplace
+from invoice_watcher.spool.syscalls import exists
 
 if TYPE_CHECKING:
     from invoice_watcher.receipt import Receipt
     from invoice_watcher.spool.folders import Folder, Folders
+
+_MOST_NUMBERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,28 @@ def recover(folders: Folders, *, receipts: bool) -> list[Recovered | Completed]:
         folders: the four folders.
         receipts: whether delivered documents get a sidecar.
     """
-    names = sorted(os.listdir(folders.work.fd))
-    for name in names:
+    for name in _documents(folders.work):
+        _end_rename(name, folders)
+    for name in os.listdir(folders.work.fd):
         _remove_remains(name, folders.work)
-    documents = [name for name in names if not name.startswith(".") and not name.endswith(SUFFIX)]
-    found = [_read(name, folders, receipts=receipts) for name in documents]
+    found = [_read(name, folders, receipts=receipts) for name in _documents(folders.work)]
     return [one for one in found if one is not None]
+
+
+def _documents(work: Folder) -> list[str]:
+    return sorted(name for name in os.listdir(work.fd) if not name.startswith(".") and not name.endswith(SUFFIX))
+
+
+def _end_rename(work_name: str, folders: Folders) -> None:
+    found = os.stat(work_name, dir_fd=folders.work.fd, follow_symlinks=False)
+    others = (folders.drop, folders.done, folders.failed)
+    if found.st_nlink > 1 and any(_holds(folder, found.st_ino) for folder in others):
+        os.unlink(work_name, dir_fd=folders.work.fd)
+
+
+def _holds(folder: Folder, inode: int) -> bool:
+    with os.scandir(folder.fd) as entries:
+        return any(entry.inode() == inode for entry in entries)
 
 
 def _remove_remains(name: str, work: Folder) -> None:
@@ -92,23 +115,34 @@ def _read(work_name: str, folders: Folders, *, receipts: bool) -> Recovered | Co
     if not _is_regular(found):
         return None
     note = read_receipt(note_name(work_name), folders.work)
-    if note is None or note.state == "waiting":
-        return Recovered(work_name, original_name(work_name), note, found.st_ctime_ns)
-    return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
+    if note is not None and note.state != "waiting":
+        if _tells_of(note, work_name, folders.work):
+            return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
+        note = None
+    return Recovered(work_name, original_name(work_name), note, found.st_ctime_ns)
 
 
 def _is_regular(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode)
 
 
+def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
+    """Whether a decision is about these very bytes: somebody may have held the file open and written on."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        with open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file:
+            if os.fstat(file.fileno()).st_size != note.size:
+                return False
+            return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
+    except OSError:
+        return False
+
+
 def _complete(work_name: str, note: Receipt, folders: Folders, *, sidecar: bool) -> Completed:
     target = folders.done if note.state == "done" else folders.failed
-    if (name := _reserved_name(work_name, folders.work, target)) is not None:
-        rename_noreplace(work_name, name, old_dir=folders.work.fd, new_dir=target.fd)
-        os.fsync(target.fd)
-        os.fsync(folders.work.fd)
-        os.unlink(note_name(work_name), dir_fd=folders.work.fd)
-        return Completed(name, note)
+    reserved = _reserved_name(work_name, note, target) if sidecar else None
+    if reserved is not None and carry_out(work_name, reserved, folders.work, target, None):
+        return Completed(reserved, note)
     while True:
         name = free_name(original_name(work_name), target, sidecar=sidecar)
         note = _renamed(note, name, work_name, folders.work)
@@ -116,14 +150,13 @@ def _complete(work_name: str, note: Receipt, folders: Folders, *, sidecar: bool)
             return Completed(name, note)
 
 
-def _reserved_name(work_name: str, work: Folder, target: Folder) -> str | None:
-    """The final name whose sidecar already is the note itself (one inode), with no document beside it yet."""
-    inode = os.stat(note_name(work_name), dir_fd=work.fd).st_ino
-    for entry in os.scandir(target.fd):
-        if entry.inode() == inode and entry.name.endswith(SUFFIX):
-            name = entry.name.removesuffix(SUFFIX)
-            return None if exists(name, target.fd) else name
-    return None
+def _reserved_name(work_name: str, note: Receipt, target: Folder) -> str | None:
+    """The final name under which the receipt already lies, with no document beside it yet."""
+    likely = islice(candidates(original_name(work_name)), _MOST_NUMBERS)
+    name = next((one for one in likely if encodable(one) == note.file), None)
+    if name is None or exists(name, target.fd) or read_receipt(name + SUFFIX, target) != note:
+        return None
+    return name
 
 
 def _renamed(note: Receipt, name: str, work_name: str, work: Folder) -> Receipt:

@@ -143,11 +143,11 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
         if lease is Lease.BUSY:
             return _WRITING
         document, sha256 = _copy(descriptor, work, found.st_size) if found.st_size <= largest else (None, None)
-        if lease is Lease.HELD and lease_is_wanted(descriptor):
-            return _WRITING
+        wanted = lease is Lease.HELD and lease_is_wanted(descriptor)
     signature = signature_of(found)
-    if document is not None and signature_of(os.fstat(descriptor)) != signature:
-        return _CHANGED
+    if document is not None and (wanted or signature_of(os.fstat(descriptor)) != signature):
+        document.close()
+        return _WRITING if wanted else _CHANGED
     owner = owner_name(found.st_uid)
     return Snapshot(descriptor, document, found.st_size, sha256, owner, signature, lease is Lease.HELD)
 
@@ -157,12 +157,22 @@ def _copy(descriptor: int, work: int, size: int) -> tuple[BinaryIO, str]:
         raw = os.read(descriptor, size + 1)
         return BytesIO(raw), hashlib.sha256(raw).hexdigest()
     copy = TemporaryFile(dir=f"/proc/self/fd/{work}", buffering=0)  # noqa: SIM115 - the snapshot closes it
+    try:
+        sha256 = _copy_into(copy, descriptor)
+    except BaseException:
+        copy.close()
+        raise
+    return copy, sha256
+
+
+def _copy_into(copy: BinaryIO, descriptor: int) -> str:
     digest = hashlib.sha256()
     while chunk := os.read(descriptor, _CHUNK):
         digest.update(chunk)
-        copy.write(chunk)
+        while chunk:  # write(2) writes a part where no more fits; only the next one says that the disk is full
+            chunk = chunk[copy.write(chunk) :]
     copy.seek(0)
-    return copy, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def _unready_for(error: OSError) -> Unready:

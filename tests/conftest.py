@@ -1,0 +1,32 @@
+"""What every test relies on."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.box import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A writer that breaks a lease of ours sends SIGIO, which ends a process that does not ignore it (fcntl(2)).
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    """Give four folders on a real disk, open and locked."""
+    with Box(tmp_path / "box") as box:
+        yield box
+
+
+@pytest.fixture
+def memory_box() -> Iterator[Box]:
+    """Give four folders in memory, where an fsync costs nothing: for what has to be tried hundreds of times."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as root, Box(Path(root)) as box:
+        yield box

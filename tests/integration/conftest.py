@@ -1,0 +1,67 @@
+"""What each test gets: a stand-in for the API, a place to drop into, and the program running there.
+
+When a test ends, every process is gone, and whatever it left is looked at: no client broke the API's rules, and the
+secret is in no file but the configuration.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.integration.program import API_CODE, Place, Program
+from tests.integration.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from _typeshed import StrPath
+
+
+class Start(Protocol):
+    """Starts the program with the place's configuration; without arguments as the daemon."""
+
+    def __call__(self, *arguments: StrPath, **env: str) -> Program:
+        """Return it, as a daemon once it watches."""
+
+
+@pytest.fixture
+def api() -> Iterator[StandIn]:
+    """Serve the API; in the end no request may have broken its rules."""
+    with StandIn() as api:
+        yield api
+    assert api.faults == []
+
+
+@pytest.fixture
+def place(tmp_path: Path, api: StandIn) -> Iterator[Place]:
+    """Make a drop folder; in the end no receipt in it may hold the secret."""
+    place = Place(tmp_path, api.base_url)
+    yield place
+    for path in place.drop.rglob("*.json"):
+        assert API_CODE not in path.read_text(encoding="utf-8").lower(), path
+
+
+@pytest.fixture
+def start(place: Place) -> Iterator[Start]:
+    """Start programs, and see to it that none is left."""
+    programs: list[Program] = []
+
+    def start(*arguments: StrPath, **env: str) -> Program:
+        program = Program(*(arguments or ("run", "-c", place.config)), env=env)
+        programs.append(program)
+        if not arguments:
+            program.says("ready: watching")
+        return program
+
+    yield start
+    for program in programs:
+        program.end()
+
+
+@pytest.fixture
+def daemon(start: Start) -> Program:
+    """Run the daemon on the place."""
+    return start()

@@ -1,0 +1,229 @@
+"""The configuration: every fault at once and with its line, and the API code from four sources and in no output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.program import API_CODE, documents, names, pdf, run, until
+from tests.integration.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Start
+    from tests.integration.program import Finished, Place
+
+CODES = {
+    source: f"{number}ec2e7c0-de0f-4a11-bea2-1a7e57001dea"
+    for number, source in enumerate(("credential", "file", "variable", "configuration"))
+}
+
+FAULTY = """\
+drop_dir: {drop}
+drop_dir: {drop}
+colour: blue
+max_size: 10 elephants
+receipts: perhaps
+api:
+  base_url: http://example.com/web-api
+  workers: 0
+  api_code: {secret}-and-more
+settle:
+  quiet: 5 minutes
+  quite: 1s
+  mode: sometimes
+retry:
+  initial: 10m
+  max: 1s
+log: [info]
+order_id_pattern: "("
+"""
+# The dotted key of each fault, and its line.
+FAULTS = {
+    "drop_dir": 2,
+    "colour": 3,
+    "max_size": 4,
+    "receipts": 5,
+    "api.base_url": 7,
+    "api.workers": 8,
+    "api.api_code": 9,
+    "settle.quiet": 11,
+    "settle.quite": 12,
+    "settle.mode": 13,
+    "retry.initial": 15,
+    "log": 17,
+    "order_id_pattern": 18,
+}
+
+
+@pytest.mark.parametrize("command", [("run",), ("run", "--once"), ("check",), ("upload", __file__)])
+def test_all_faults_are_told_at_once(place: Place, command: tuple[str, ...]) -> None:
+    """An administrator sees every mistake in one go, each with file, line and key; no command starts with one."""
+    place.write_config(FAULTY.format(drop=place.drop, secret=API_CODE))
+    name, *rest = command
+    finished = run(name, "-c", place.config, *rest)
+    assert finished.status == 78
+    for key, line in FAULTS.items():
+        assert f"{place.config}:{line}: {key}: " in finished.err, key
+    assert API_CODE not in finished.err + finished.out
+    assert not place.done.exists()
+
+
+BROKEN = {
+    "a tab": "drop_dir: /srv\napi:\n\tapi_code: {secret}\n",
+    "an open quotation mark": 'drop_dir: /srv\napi:\n  api_code: "{secret}\n',
+    "a second colon": "drop_dir: /srv\napi:\n  api_code: {secret}: x: y\n",
+    "an anchor": "drop_dir: /srv\napi:\n  api_code: &code {secret}\n",
+    "a key": "drop_dir: /srv\n{secret}: api_code\n",
+    "a tag": "drop_dir: !!python/name:os.system {secret}\n",
+    "nothing": "",
+    "a list": "- {secret}\n",
+    "another type": "drop_dir: /srv\napi: {secret}\n",
+    "no UTF-8": "drop_dir: /srv\n# \udcff {secret}\n",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_file_never_shows_the_secret(place: Place, what: str) -> None:
+    """A slip of the keyboard near the API code: status 78, the file's name, and not a letter of the code."""
+    text = BROKEN[what].format(secret=API_CODE)
+    place.config.write_bytes(text.encode("utf-8", "surrogateescape"))
+    finished = place.once()
+    assert finished.status == 78
+    assert str(place.config) in finished.err
+    assert API_CODE[:8] not in finished.err + finished.out
+
+
+def _sources(place: Place) -> dict[str, str]:
+    """Provide all four sources; returns the environment that two of them need."""
+    credentials = place.root / "credentials"
+    credentials.mkdir()
+    for path, source in ((credentials / "api-code", "credential"), (place.root / "api-code", "file")):
+        path.touch(mode=0o600)
+        path.write_text(CODES[source] + "\n")
+    place.configure(api__api_code_file=str(place.root / "api-code"), api__api_code=CODES["configuration"])
+    return {"CREDENTIALS_DIRECTORY": str(credentials), "INVOICE_WATCHER_API_CODE": CODES["variable"]}
+
+
+def _remove(place: Place, env: dict[str, str], source: str) -> None:
+    if source == "credential":
+        (place.root / "credentials" / "api-code").unlink()
+    elif source == "file":
+        place.configure(api__api_code_file=None)
+    elif source == "variable":
+        env["INVOICE_WATCHER_API_CODE"] = ""
+
+
+def test_the_api_code_comes_from_the_first_source_that_has_one(api: StandIn, place: Place, start: Start) -> None:
+    """Credential, file, variable, configuration, in this order; and none of them shows up anywhere but in the header."""
+    env = _sources(place)
+    for number, source in enumerate(CODES):
+        daemon = start("run", "-c", place.config, **env)
+        place.put(f"{number}.pdf", pdf())
+        place.until_done(f"{number}.pdf")
+        for task in Path(f"/proc/{daemon.pid}/task").iterdir():
+            assert b"ec2e7c0" not in (task / "cmdline").read_bytes() + (task / "comm").read_bytes()
+        assert daemon.stop() == 0
+        assert api.requests[-1].api_code == CODES[source]
+        assert "ec2e7c0" not in daemon.err + daemon.out
+        _remove(place, env, source)
+    for path in place.drop.rglob("*.json"):
+        assert "ec2e7c0" not in path.read_text()
+
+
+def test_no_api_code_at_all(place: Place) -> None:
+    """No source has one: status 78, and the sentence names where to put it."""
+    place.configure(api__api_code=None)
+    finished = place.once()
+    assert finished.status == 78
+    assert "api.api_code_file" in finished.err
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o666])
+def test_an_api_code_that_everyone_can_read_is_refused(place: Place, mode: int, command: str) -> None:
+    """A world-readable api_code_file: status 78, with the command that mends it, and without the code."""
+    path = place.root / "api-code"
+    path.write_text(API_CODE)
+    path.chmod(mode)
+    place.configure(api__api_code_file=str(path))
+    finished = run(command, "-c", place.config)
+    assert finished.status == 78
+    assert f"chmod o= {path}" in finished.err
+
+
+@pytest.mark.parametrize("text", ["", "not a guid", API_CODE[:-1], f"{API_CODE} {API_CODE}", "x" * 5000])
+def test_an_api_code_that_is_none(place: Place, text: str) -> None:
+    """What is no GUID is refused before anything is sent, and not shown."""
+    path = place.root / "api-code"
+    path.touch(mode=0o600)
+    path.write_text(text)
+    place.configure(api__api_code_file=str(path))
+    finished = place.once()
+    assert finished.status == 78
+    assert str(path) in finished.err
+    assert API_CODE[:-1] not in finished.err
+
+
+def test_proxies_of_the_environment_are_not_used(api: StandIn, place: Place) -> None:
+    """A proxy, a netrc or a CA bundle that the environment names changes nothing."""
+    place.put("1.pdf", pdf())
+    (place.root / "netrc").write_text("machine 127.0.0.1 login anna password geheim\n")
+    env = dict.fromkeys(("http_proxy", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    env |= {"NETRC": str(place.root / "netrc"), "REQUESTS_CA_BUNDLE": "/nowhere", "NO_PROXY": ""}
+    finished = place.once(**env)
+    assert finished.status == 0, finished.err
+    assert "authorization" not in api.requests[0].headers
+
+
+def test_the_configured_proxy_is_used(api: StandIn, place: Place) -> None:
+    """api.proxy: what is sent goes there, with the whole address."""
+    with StandIn(listening=False) as away:
+        place.configure(api__base_url=away.base_url, api__proxy=api.base_url.removesuffix("/web-api"))
+        place.put("1.pdf", pdf())
+        finished = place.once()
+        assert finished.status == 0, finished.err
+        assert api.requests[0].path == f"{away.base_url}/order/1/invoice"
+
+
+def test_max_size_is_obeyed(api: StandIn, place: Place) -> None:
+    """max_size: 20kB, and a byte more is rejected without a request."""
+    place.configure(max_size="20kB")
+    place.put("1.pdf", pdf("", 20_000))
+    place.put("2.pdf", pdf("", 20_001))
+    assert place.once().status == 1
+    assert (documents(place.done), documents(place.failed)) == (["1.pdf"], ["2.pdf"])
+
+
+def test_the_status_page_has_a_name_of_its_own(api: StandIn, place: Place, start: Start) -> None:
+    """status_page: whatever it is called, it is no invoice; with null, status.html is a file like any other."""
+    place.configure(status_page="overview.html")
+    place.put("overview.html", b"<html></html>")
+    assert place.once().status == 0
+    place.configure(status_page=None)
+    place.put("status.html", b"<html></html>")
+    assert place.once().status == 1
+    assert "status.html" in names(place.failed)
+
+
+def test_folders_on_two_file_systems_are_refused(place: Place) -> None:
+    """A done folder on another file system: status 78 before anything is sent, and the sentence says which two."""
+    import tempfile  # noqa: PLC0415 - only here
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # noqa: S108 - the other file system of Linux
+        place.configure(done_dir=elsewhere)
+        place.put("1.pdf", pdf())
+        finished = place.once()
+    assert finished.status == 78
+    assert "must lie on one file system" in finished.err
+    assert names(place.drop) == ["1.pdf"]
+
+
+def test_a_relative_drop_folder_is_beside_the_configuration(place: Place) -> None:
+    """`drop_dir: drop` is the folder beside the file, wherever the program was started."""
+    place.configure(drop_dir="drop")
+    place.put("1.pdf", pdf())
+    finished: Finished = place.once()
+    assert finished.status == 0, finished.err
+    assert until(lambda: documents(place.done)) == ["1.pdf"]

@@ -1,0 +1,253 @@
+"""The four folders: nothing is overwritten, an order's files go one after another, and what is no invoice stays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.program import documents, lines_with, names, pdf, sample, sidecar, until
+from tests.integration.stand_in import OK, Answer, refused
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Start
+    from tests.integration.program import Place, Program
+    from tests.integration.stand_in import StandIn
+
+IGNORED = (
+    ".hidden.pdf",
+    "~$12345.docx",
+    ".~lock.12345.docx#",
+    "12345.tmp",
+    "12345.temp",
+    "12345.part",
+    "12345.partial",
+    "12345.crdownload",
+    "12345.download",
+    "12345.filepart",
+    ".12345.pdf.swp",
+    "12345.swp",
+    "Thumbs.db",
+    "desktop.ini",
+    ".DS_Store",
+    "status.html",
+    "THUMBS.DB",
+    "12345.TMP",
+)
+
+
+def test_two_files_of_one_order_go_one_after_the_other(api: StandIn, place: Place, start: Start) -> None:
+    """Document and spreadsheet for one order: the older first, the second only when the first is answered."""
+    api.default = Answer(delay=0.15)
+    older = place.put("7.xlsx", sample("invoice.xlsx"))
+    place.put_after(older, "7.pdf", pdf())
+    for number in range(20, 24):
+        place.put(f"{number}.pdf", pdf())
+    start()
+    place.until_done("7.xlsx", "7.pdf")
+    first, second = api.of("7")
+    assert (first.part.file_name, second.part.file_name) == ("7.xlsx", "7.pdf")
+    assert first.answered is not None
+    assert second.started >= first.answered
+
+
+def test_the_same_order_dropped_again_while_it_is_sent(api: StandIn, place: Place, daemon: Program) -> None:
+    """A corrected invoice comes while the first is under way: it follows it, and both are kept under their numbers."""
+    hold = threading.Event()
+    api.script("12345", Answer(hold=hold), OK)
+    place.put("12345.pdf", pdf("first"))
+    api.wait_for(1)
+    place.put("12345.pdf", pdf("second"))
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    assert len(api.of("12345")) == 1
+    hold.set()
+    place.until_done("12345.pdf", "12345.2.pdf")
+    first, second = api.of("12345")
+    assert second.started >= (first.answered or 0)
+    assert (place.done / "12345.pdf").read_bytes() == first.part.content == pdf("first")
+    assert (place.done / "12345.2.pdf").read_bytes() == second.part.content == pdf("second")
+
+
+def test_nothing_in_done_is_overwritten(api: StandIn, place: Place, daemon: Program) -> None:
+    """The second 12345.pdf becomes 12345.2.pdf, the third 12345.3.pdf, each with a receipt of its own."""
+    for number, filed in enumerate(("12345.pdf", "12345.2.pdf", "12345.3.pdf")):
+        place.put("12345.pdf", pdf(f"version {number}"))
+        place.until_done(filed)
+    for number, filed in enumerate(("12345.pdf", "12345.2.pdf", "12345.3.pdf")):
+        content = (place.done / filed).read_bytes()
+        assert content == pdf(f"version {number}")
+        told = sidecar(place.done / filed)
+        assert (told["file"], told["sha256"]) == (filed, hashlib.sha256(content).hexdigest())
+        assert told["order_id"] == "12345"
+
+
+@pytest.mark.parametrize("outcome", ["done", "failed"])
+def test_names_that_are_taken_by_others_are_left_alone(
+    api: StandIn, place: Place, start: Start, outcome: str
+) -> None:
+    """Files, folders, links and receipts that already lie in done/ or failed/ stay exactly as they are."""
+    folder = place.drop / outcome
+    folder.mkdir()
+    (folder / "1.pdf").write_bytes(b"somebody's")
+    (folder / "1.2.pdf").mkdir()
+    (folder / "1.3.pdf").symlink_to("nowhere")
+    (folder / "1.4.pdf.json").write_text("somebody's notes")
+    api.default = OK if outcome == "done" else refused(103, "closed")
+    start()
+    place.put("1.pdf", pdf("mine"))
+    until(lambda: (folder / "1.5.pdf").exists(), "a free name")
+    assert (folder / "1.5.pdf").read_bytes() == pdf("mine")
+    assert sidecar(folder / "1.5.pdf")["file"] == "1.5.pdf"
+    assert (folder / "1.pdf").read_bytes() == b"somebody's"
+    assert (folder / "1.4.pdf.json").read_text() == "somebody's notes"
+    assert os.listdir(folder / "1.2.pdf") == []
+    assert os.readlink(folder / "1.3.pdf") == "nowhere"
+
+
+def test_a_failed_file_that_is_moved_back_is_taken_again(api: StandIn, place: Place, daemon: Program) -> None:
+    """A clerk mends the order and moves the file back: it goes through, and its stale receipt goes away."""
+    api.script("12345", refused(100, "Order ID is wrong"), OK)
+    place.put("12345.pdf", pdf())
+    place.until_failed("12345.pdf")
+    (place.failed / "12345.pdf").rename(place.drop / "12345.pdf")
+    place.until_done("12345.pdf")
+    until(lambda: names(place.failed) == [], "an empty failed folder")
+    assert sidecar(place.done / "12345.pdf")["error"] is None
+    assert len(api.requests) == 2
+
+
+def test_a_failed_file_that_fails_again(api: StandIn, place: Place, daemon: Program) -> None:
+    """Moved back too soon: it is refused again, and there is one receipt, the new one, for one document."""
+    api.script("12345", refused(100, "Order ID is wrong"), refused(103, "closed"))
+    place.put("12345.pdf", pdf())
+    place.until_failed("12345.pdf")
+    (place.failed / "12345.pdf").rename(place.drop / "12345.pdf")
+    api.wait_for(2)
+    until(lambda: len(documents(place.failed)) == 1, "it in failed/ again")
+    (document,) = documents(place.failed)
+    assert names(place.failed) == [document, f"{document}.json"]
+    assert sidecar(place.failed / document)["error"]["code"] == 103
+
+
+def test_a_numbered_file_that_is_moved_back(api: StandIn, place: Place, daemon: Program) -> None:
+    """12345.2.pdf, as the program itself called the second failed one, is still order 12345 when it comes back."""
+    api.script("12345", *[refused(100, "Order ID is wrong")] * 2, OK)
+    place.put("12345.pdf", pdf("first"))
+    place.until_failed("12345.pdf")
+    place.put("12345.pdf", pdf("second"))
+    place.until_failed("12345.2.pdf")
+    (place.failed / "12345.2.pdf").rename(place.drop / "12345.2.pdf")
+    until(lambda: documents(place.done), "it in done/")
+    assert api.of("12345")[-1].part.content == pdf("second")
+    assert api.of("12345")[-1].part.file_name == "12345.pdf"
+    until(lambda: names(place.failed) == ["12345.pdf", "12345.pdf.json"], "the other one alone in failed/")
+
+
+def test_temporary_and_foreign_names_are_left_alone(api: StandIn, place: Place, start: Start) -> None:
+    """What Office, browsers, Windows and macOS leave in a folder, and what the configuration adds, is never taken."""
+    place.configure(ignore=["*.bak", "draft-*"])
+    ignored = (*IGNORED, "12345.bak", "draft-1.pdf", "DRAFT-2.pdf")
+    for name in ignored:
+        place.put(name, pdf())
+    start()
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    place.put("2.pdf", pdf())
+    place.until_done("2.pdf")
+    assert names(place.drop) == sorted(ignored)
+    assert len(api.requests) == 2
+
+
+def test_what_is_no_file_is_left_alone(api: StandIn, place: Place, start: Start) -> None:
+    """Subfolders, links, FIFOs and sockets stay, hold up nobody, and the odd ones are named in the log."""
+    (place.drop / "1.pdf").mkdir()
+    (place.drop / "1.pdf" / "2.pdf").write_bytes(pdf())
+    (place.root / "secret").write_bytes(pdf())
+    (place.drop / "3.pdf").symlink_to(place.root / "secret")
+    (place.drop / "4.pdf").symlink_to("nowhere")
+    os.mkfifo(place.drop / "5.pdf")
+    before = sorted(os.listdir(place.drop))
+    daemon = start()
+    place.put("9.pdf", pdf())
+    place.until_done("9.pdf")
+    assert sorted(set(os.listdir(place.drop)) - {"done", "failed", ".processing"}) == before
+    assert [request.order_id for request in api.requests] == ["9"]
+    for name in ("3.pdf", "4.pdf", "5.pdf"):
+        assert len(lines_with(f"{name} is no regular file", daemon.lines)) == 1
+    assert daemon.stop() == 0
+
+
+HOSTILE = {
+    b"123\n45.pdf": r"123\n45.pdf",
+    b"\x1b[31mred\x07.pdf": r"\x1b[31mred\x07.pdf",
+    "\u202efdp.exe.pdf".encode(): r"\u202efdp.exe.pdf",
+    b"bytes-\xff\xfe.pdf": r"bytes-\xff\xfe.pdf",
+    b"a..%2f..%2fetc.pdf": "a..%2f..%2fetc.pdf",
+    b"$(reboot);`id`.pdf": "$(reboot);`id`.pdf",
+    b"{0} %s %(x)d.pdf": "{0} %s %(x)d.pdf",
+    b"[bold]1.pdf": "[bold]1.pdf",
+    "é".encode() * 60 + b".pdf": "é" * 60 + ".pdf",
+}
+
+
+def test_hostile_names_do_no_harm(api: StandIn, place: Place, daemon: Program) -> None:
+    """Whatever a name tries to write into log or receipt is escaped; the file is refused by its name, and kept."""
+    content = {raw: pdf(str(number)) for number, raw in enumerate(HOSTILE)}
+    for raw, document in content.items():
+        place.put(raw, document)
+    failed = os.fsencode(place.failed)
+    until(lambda: content.keys() <= set(os.listdir(failed)), "all in failed/")
+    for raw, document in content.items():
+        path = place.failed / os.fsdecode(raw)
+        assert path.read_bytes() == document
+        told = sidecar(path)
+        assert (told["order_id"], told["error"]["code"], told["error"]["reason"]) == (None, 100, "bad_name")
+        daemon.says(f"rejected {HOSTILE[raw]}")
+    assert api.requests == []
+    assert daemon.stop() == 0  # which looks at every byte of the log
+
+
+@pytest.mark.parametrize("name", ["-rf.pdf", "--help.pdf", "-.pdf"])
+def test_a_name_that_looks_like_an_option_is_an_order_id(api: StandIn, place: Place, daemon: Program, name: str) -> None:
+    """Dashes are allowed in an order id, also in front."""
+    place.put(name, pdf())
+    place.until_done(name)
+    assert api.requests[0].path == f"/web-api/order/{name[:-4]}/invoice"
+
+
+def test_the_longest_name_there_is(api: StandIn, place: Place, daemon: Program) -> None:
+    """A name of 255 bytes leaves no room for ".json": it is cut, and document and receipt still belong together."""
+    place.put("n" * 251 + ".pdf", pdf())
+    (document,) = until(lambda: documents(place.failed), "it in failed/")
+    assert (place.failed / document).read_bytes() == pdf()
+    assert sidecar(place.failed / document)["error"]["code"] == 100
+    assert document.startswith("n" * 200)
+    assert names(place.drop) == names(place.work) == []
+
+
+def test_a_dropped_receipt_is_a_file_like_any_other(api: StandIn, place: Place, daemon: Program) -> None:
+    """Somebody drops 12345.pdf and 12345.pdf.json: the second is no invoice, and upsets nothing."""
+    place.put("12345.pdf.json", b'{"version": 1, "state": "done"}')
+    place.put("12345.pdf", pdf())
+    place.until_done("12345.pdf")
+    place.until_failed("12345.pdf.json")
+    assert sidecar(place.failed / "12345.pdf.json")["error"]["code"] == 106
+    assert names(place.work) == []
+
+
+def test_the_folders_may_lie_elsewhere(api: StandIn, place: Place, start: Start) -> None:
+    """Absolute paths for done, failed and work, beside the drop folder: used, and made where they are missing."""
+    folders = {name: place.root / name for name in ("sent", "refused", "busy")}
+    place.configure(
+        done_dir=str(folders["sent"]), failed_dir=str(folders["refused"]), work_dir=str(folders["busy"])
+    )
+    start()
+    place.put("1.pdf", pdf())
+    place.put("2.pdf", b"no PDF at all")
+    until(lambda: documents(folders["sent"]) == ["1.pdf"], "one in sent/")
+    until(lambda: documents(folders["refused"]) == ["2.pdf"], "one in refused/")
+    assert os.listdir(place.drop) == os.listdir(folders["busy"]) == []

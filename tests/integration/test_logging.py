@@ -1,0 +1,130 @@
+"""The log: each event one line, with the fields by which a file's whole story is found, and nothing that can forge one."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.program import lines_with, pdf
+from tests.integration.stand_in import OK, Answer, refused
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Start
+    from tests.integration.program import Place, Program
+    from tests.integration.stand_in import StandIn
+
+_TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) \S.*")
+
+
+def _three_fates(api: StandIn, place: Place) -> None:
+    """Have one delivered, one deferred and then delivered, and one rejected."""
+    api.script("2", Answer(500, b""), OK)
+    api.script("3", refused(103, "Order is already shipped or cancelled"))
+    for number in (1, 2, 3):
+        place.put(f"{number}.pdf", pdf())
+    place.until_done("1.pdf", "2.pdf")
+    place.until_failed("3.pdf")
+
+
+def _events(daemon: Program) -> list[dict[str, Any]]:
+    daemon.stop()
+    return [json.loads(line) for line in daemon.lines]
+
+
+def test_json_lines_carry_the_fields(api: StandIn, place: Place, start: Start) -> None:
+    """log.format json: every line an object; an invoice's lines carry order, file, outcome, codes and attempt."""
+    place.configure(log__format="json")
+    daemon = start()
+    _three_fates(api, place)
+    events = _events(daemon)
+    assert all({"time", "level", "message"} <= event.keys() for event in events)
+    fields = ("ORDER_ID", "FILE_NAME", "OUTCOME", "API_ERROR_CODE", "HTTP_STATUS", "ATTEMPT")
+    told = {tuple(event.get(field) for field in fields) for event in events if "OUTCOME" in event}
+    assert told == {
+        ("1", "1.pdf", "delivered", None, "200", "1"),
+        ("2", "2.pdf", "deferred", None, "500", "1"),
+        ("2", "2.pdf", "delivered", None, "200", "2"),
+        ("3", "3.pdf", "rejected", "103", "400", "1"),
+    }
+
+
+def test_one_event_is_one_line(api: StandIn, place: Place, daemon: Program) -> None:
+    """Text: time, level and sentence, and as many lines about invoices as there were attempts."""
+    _three_fates(api, place)
+    daemon.stop()
+    assert all(_TEXT.fullmatch(line) for line in daemon.lines), daemon.err
+    assert len(lines_with("ORDER_ID=2 ", daemon.lines)) == 2
+    assert len(lines_with("OUTCOME=", daemon.lines)) == 4
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_name_cannot_forge_a_line(api: StandIn, place: Place, start: Start, form: str) -> None:
+    """A file name with line breaks, escapes and reversed text stays within its own line, escaped."""
+    place.configure(log__format=form)
+    daemon = start()
+    place.put("1\n2026-11-22T00:00:00.000Z INFO delivered 2.pdf\x1b[2K\u202e.pdf", pdf())
+    line = daemon.says("rejected")
+    text = json.loads(line)["message"] if form == "json" else line
+    assert r"rejected 1\n2026-11-22T00:00:00.000Z INFO delivered 2.pdf\x1b[2K\u202e.pdf" in text
+    daemon.stop()
+    assert len(lines_with("00:00:00.000Z INFO delivered", daemon.lines)) == 1
+
+
+def test_the_level_is_obeyed(api: StandIn, place: Place, start: Start) -> None:
+    """log.level warning: a quiet day leaves nothing; what is wrong is told all the same."""
+    place.configure(log__level="warning")
+    daemon = start("run", "-c", place.config)
+    _three_fates(api, place)
+    daemon.says("rejected 3.pdf")
+    daemon.stop()
+    assert all(" WARNING " in line for line in daemon.lines)
+    assert len(daemon.lines) == 2
+
+
+def test_debug_shows_no_secret_and_no_foreign_chatter(api: StandIn, place: Place, start: Start) -> None:
+    """log.level debug: more of our own, nothing of the libraries', and never the API code (each line is looked at)."""
+    place.configure(log__level="debug", log__format="json")
+    daemon = start()
+    _three_fates(api, place)
+    assert all(event["logger"].startswith("invoice_watcher") for event in _events(daemon))
+
+
+def test_a_pause_is_told_once(api: StandIn, place: Place, daemon: Program) -> None:
+    """An outage is one line at its beginning and one at its end, however many probes there were."""
+    api.default = Answer(503, b"")
+    for number in range(10):
+        place.put(f"{number}.pdf", pdf())
+    api.wait_for(15)
+    api.default = OK
+    place.until_done(*(f"{number}.pdf" for number in range(10)))
+    daemon.stop()
+    assert len(lines_with("the queue is paused", daemon.lines)) == 1
+    assert len(lines_with("the queue flows", daemon.lines)) == 1
+
+
+def test_a_log_that_nobody_reads_holds_up_no_invoice(api: StandIn, place: Place) -> None:
+    """stderr is a pipe that is full: invoices are delivered all the same, and the daemon can be stopped."""
+    import os  # noqa: PLC0415 - only here
+    import subprocess  # noqa: PLC0415 - likewise
+    import sys  # noqa: PLC0415 - likewise
+
+    from tests.integration.program import ROOT  # noqa: PLC0415 - likewise
+
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while os.write(writing, b"x" * 4096):
+            continue
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    command = [sys.executable, "-m", "invoice_watcher", "run", "-c", str(place.config)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=writing) as process:
+        dropped = [place.put(f"{number}.pdf", pdf()).name for number in range(20)]
+        place.until_done(*dropped)
+        process.terminate()
+        assert process.wait(30) == 0
+    os.close(reading)
+    os.close(writing)

@@ -1,0 +1,229 @@
+"""Crashes, full disks and folders that go away: every file is in exactly one folder, and is delivered in the end."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import shutil
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from tests.integration.program import documents, names, pdf, sidecar, until
+from tests.integration.stand_in import OK, Answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tests.integration.program import Place
+    from tests.integration.stand_in import StandIn
+
+ROUNDS = 20
+BATCH = 25
+SEED = 20_261_122
+
+
+def test_kill_at_any_moment(api: StandIn, place: Place, start: Start) -> None:
+    """20 times kill -9 at a random moment: then all is delivered, once on disk, and twice only where the receipt says so."""
+    chance = random.Random(SEED)
+    api.default = Answer(delay=0.002)
+    dropped: dict[str, bytes] = {}
+    for number in range(ROUNDS):
+        batch = {f"{number}-{one}.pdf": pdf(f"{number} {one}") for one in range(BATCH)}
+        for name, content in batch.items():
+            place.put(name, content)
+        dropped |= batch
+        _kill(api, start, place.config, chance, early=number % 2 == 1)
+        _assert_each_in_one_folder(place, dropped)
+    finished = place.once()
+    assert finished.status == 0, finished.err
+    _assert_delivered(api, place, dropped)
+
+
+def _kill(api: StandIn, start: Start, config: Path, chance: random.Random, *, early: bool) -> None:
+    """Start the daemon and kill it: early, while it starts and recovers, or late, when it has sent a few.
+
+    Every other time late: a document on which the program dies three times in a row would be put aside.
+    """
+    program = start("run", "-c", config) if early else start()
+    if early:
+        time.sleep(chance.uniform(0.2, 0.5))  # the moment is what is tested
+    else:
+        api.wait_for(len(api.requests) + chance.randint(10, BATCH))
+        time.sleep(chance.uniform(0, 0.01))
+    program.process.kill()
+    program.wait()
+
+
+def _assert_each_in_one_folder(place: Place, dropped: dict[str, bytes]) -> None:
+    lying = names(place.drop) + documents(place.work) + documents(place.done) + documents(place.failed)
+    assert sorted(lying) == sorted(dropped)
+
+
+def _assert_delivered(api: StandIn, place: Place, dropped: dict[str, bytes]) -> None:
+    assert documents(place.done) == sorted(dropped)
+    assert names(place.drop) == names(place.work) == names(place.failed) == []
+    for name, content in dropped.items():
+        requests, told = api.of(name[:-4]), sidecar(place.done / name)
+        assert (place.done / name).read_bytes() == content
+        assert {request.part.content for request in requests} == {content}
+        assert len(requests) == 1 or told["in_doubt"], f"{name} was sent {len(requests)} times"
+        assert told["state"] == "done"
+
+
+def test_a_crash_during_an_upload_leaves_a_doubt(api: StandIn, place: Place, start: Start) -> None:
+    """Killed before the answer came: sent again at the next start, and the receipt says that it may be the second time."""
+    api.script("12345", Answer(hold=threading.Event()), OK)
+    daemon = start()
+    place.put("12345.pdf", pdf())
+    api.wait_for(1)
+    daemon.process.kill()
+    daemon.wait()
+    assert documents(place.work) == ["12345.pdf"]
+    assert place.once().status == 0
+    told = sidecar(place.done / "12345.pdf")
+    assert (told["in_doubt"], told["attempts"], len(api.requests)) == (True, 2, 2)
+
+
+def test_a_document_that_kills_the_program_is_put_aside(api: StandIn, place: Place, start: Start) -> None:
+    """Three crashes over one document: it is rejected as poison, and not sent a fourth time."""
+    api.script("12345", Answer(hold=threading.Event()))
+    place.put("12345.pdf", pdf())
+    for number in range(3):
+        daemon = start()
+        api.wait_for(number + 1)
+        daemon.process.kill()
+        daemon.wait()
+    start()
+    place.until_failed("12345.pdf")
+    told = sidecar(place.failed / "12345.pdf")
+    assert (told["error"]["source"], told["error"]["code"], told["error"]["reason"]) == ("validation", None, "poison")
+    assert told["in_doubt"] is True
+    assert len(api.requests) == 3
+
+
+def test_an_orderly_stop_loses_no_count(api: StandIn, place: Place, start: Start) -> None:
+    """Stopped while it waited for another attempt: the next start goes on counting, and there is no doubt."""
+    api.default = Answer(500, b"")
+    daemon = start()
+    place.put("12345.pdf", pdf())
+    api.wait_for(2)
+    assert daemon.stop() == 0
+    before = len(api.requests)
+    note = sidecar(place.work / "12345.pdf")
+    assert (note["attempts"], note["in_doubt"]) == (before, False)
+    api.default = OK
+    start()
+    place.until_done("12345.pdf")
+    told = sidecar(place.done / "12345.pdf")
+    assert (told["attempts"], told["in_doubt"]) == (before + 1, False)
+    assert told["received_at"] == note["received_at"]
+
+
+def test_a_note_that_is_garbage_does_no_harm(api: StandIn, place: Place, start: Start) -> None:
+    """A power cut left rubbish in the work folder: the document is delivered, in doubt."""
+    place.work.mkdir(parents=True)
+    (place.work / "1.pdf").write_bytes(pdf("1"))
+    (place.work / "1.pdf.json").write_bytes(b"\0" * 512)
+    (place.work / "2.pdf").write_bytes(pdf("2"))
+    (place.work / "2.pdf.json").write_bytes(b"")
+    (place.work / "3.pdf").write_bytes(pdf("3"))
+    start()
+    place.until_done("1.pdf", "2.pdf", "3.pdf")
+    assert all(sidecar(place.done / f"{number}.pdf")["in_doubt"] for number in (1, 2, 3))
+    assert all(json.loads((place.done / f"{number}.pdf.json").read_text()) for number in (1, 2, 3))
+
+
+def test_nothing_is_sent_that_could_not_be_recorded(api: StandIn, place: Place, start: Start) -> None:
+    """No room for a receipt: nothing goes out, the log says so, and it goes on by itself when there is room again."""
+    daemon = start()
+    _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (1024, hard))
+    dropped = [place.put(f"{number}.pdf", pdf()).name for number in range(5)]
+    daemon.says("paused")
+    daemon.says("could not", times=2)
+    assert api.requests == []
+    assert place.waiting() == dropped
+    assert names(place.failed) == []
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    place.until_done(*dropped)
+    assert len(api.requests) == 5
+    assert not any(sidecar(place.done / name)["in_doubt"] for name in dropped)
+
+
+def _restore(place: Place) -> None:
+    for folder in (place.drop, place.done, place.failed, place.work):
+        folder.mkdir()
+
+
+def test_the_folders_are_removed_and_made_again(api: StandIn, place: Place, start: Start) -> None:
+    """Somebody deletes the drop folder: said aloud, never made anew by the program, used again when it is back."""
+    daemon = start()
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    shutil.rmtree(place.drop)
+    assert str(place.drop) in daemon.says("ERROR")
+    daemon.says("waiting for the folders")
+    assert not place.drop.exists()
+    _restore(place)
+    place.put("2.pdf", pdf())
+    place.until_done("2.pdf")
+    assert daemon.stop() == 0
+
+
+def test_only_the_drop_folder_is_back(api: StandIn, place: Place, start: Start) -> None:
+    """An empty drop folder may be a bare mount point: nothing is made in it, and nothing is sent."""
+    daemon = start()
+    shutil.rmtree(place.drop)
+    daemon.says("waiting for the folders")
+    place.drop.mkdir()
+    place.put("1.pdf", pdf())
+    daemon.says("waiting for the folders", times=2)
+    assert names(place.drop) == ["1.pdf"]
+    assert not place.done.exists()
+    assert daemon.stop() == 0
+    assert api.requests == []
+
+
+def test_the_drop_folder_is_renamed_away_and_back(api: StandIn, place: Place, start: Start) -> None:
+    """Files that arrive under the other name are delivered as soon as the folder has its own name again."""
+    place.configure(settle__rescan="1s")  # which bounds how long a vanished folder may go unnoticed
+    daemon = start()
+    away = place.root / "away"
+    place.drop.rename(away)
+    daemon.says("ERROR")
+    (place.root / "new.pdf").write_bytes(pdf())
+    (place.root / "new.pdf").rename(away / "1.pdf")
+    daemon.says("waiting for the folders")
+    assert not place.drop.exists()
+    assert api.requests == []
+    away.rename(place.drop)
+    place.until_done("1.pdf")
+    assert daemon.stop() == 0
+
+
+def test_done_is_taken_away_during_an_upload(api: StandIn, place: Place, start: Start) -> None:
+    """The done folder goes away while an invoice is under way: nothing is lost, and in the end it lies in done/."""
+    hold = threading.Event()
+    api.script("1", Answer(hold=hold), OK)
+    daemon = start()
+    place.put("1.pdf", pdf())
+    api.wait_for(1)
+    place.done.rename(place.root / "done-away")
+    hold.set()
+    place.put("2.pdf", pdf())
+    daemon.says("ERROR")
+    (place.root / "done-away").rename(place.done)
+    place.until_done("1.pdf", "2.pdf")
+    assert names(place.failed) == []
+    assert until(lambda: names(place.work) == [], "an empty work folder")
+
+
+def test_a_stop_while_the_folders_are_away(place: Place, start: Start) -> None:
+    """A daemon that waits for its folders can be stopped: status 0."""
+    daemon = start()
+    shutil.rmtree(place.drop)
+    daemon.says("waiting for the folders")
+    assert daemon.stop() == 0

@@ -1,0 +1,158 @@
+"""Signals: stop in good order, reload without losing anything, and refuse a broken configuration."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.program import API_CODE, documents, names, pdf, sidecar
+from tests.integration.stand_in import OK, Answer, StandIn
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Start
+    from tests.integration.program import Place, Program
+
+STOPS = [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_an_idle_daemon_stops_at_once(place: Place, daemon: Program, number: signal.Signals) -> None:
+    """`systemctl stop`, or Ctrl-C: gone within a moment, status 0."""
+    began = time.monotonic()
+    assert daemon.stop(number) == 0
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_what_is_being_sent_is_finished(api: StandIn, place: Place, start: Start, number: signal.Signals) -> None:
+    """A stop in mid-upload: the answer is waited for and filed, nothing new is begun, status 0."""
+    place.configure(api__workers=2)
+    api.script("1", Answer(delay=1.0))
+    daemon = start()
+    place.put("1.pdf", pdf("", 2 << 20))
+    api.wait_for(1)
+    daemon.send(number)
+    place.put("2.pdf", pdf())
+    assert daemon.wait() == 0
+    assert documents(place.done) == ["1.pdf"]
+    assert sidecar(place.done / "1.pdf")["attempts"] == 1
+    assert names(place.drop) == ["2.pdf"]
+    assert names(place.work) == []
+    assert len(api.requests) == 1
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_stop(api: StandIn, place: Place, start: Start) -> None:
+    """No answer ever: the stop takes no longer than the grace period; the next start delivers, and says its doubt."""
+    api.script("1", Answer(hold=threading.Event()), OK)
+    daemon = start()
+    place.put("1.pdf", pdf())
+    place.put("2.pdf", pdf())
+    api.wait_for(2)
+    place.until_done("2.pdf")
+    began = time.monotonic()
+    assert daemon.stop(timeout=60) == 0
+    assert time.monotonic() - began < 25
+    assert place.waiting() == ["1.pdf"]
+    assert documents(place.done) == ["2.pdf"]
+    assert names(place.failed) == []
+    start()
+    place.until_done("1.pdf")
+    told = sidecar(place.done / "1.pdf")
+    assert (told["in_doubt"], told["attempts"], len(api.of("1"))) == (True, 2, 2)
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_paused_daemon_stops_at_once(place: Place, start: Start, number: signal.Signals) -> None:
+    """A stop while the API is away and a long pause has begun: at once, with every file still there."""
+    with StandIn(listening=False) as away:
+        place.configure(api__base_url=away.base_url, retry__initial="1m", retry__max="5m")
+        daemon = start()
+        dropped = [place.put(f"{name}.pdf", pdf()).name for name in range(5)]
+        daemon.says("paused")
+        began = time.monotonic()
+        assert daemon.stop(number) == 0
+        assert time.monotonic() - began < 5
+    assert place.waiting() == dropped
+
+
+def test_run_once_is_stopped(api: StandIn, place: Place, start: Start) -> None:
+    """SIGTERM during `run --once`: what is under way is finished, the rest stays, and there is no traceback."""
+    place.configure(api__workers=1)
+    api.default = Answer(delay=0.5)
+    for number in range(6):
+        place.put(f"{number}.pdf", pdf())
+    program = start("run", "--once", "-c", place.config)
+    api.wait_for(1)
+    assert program.stop() in {0, 75}
+    assert len(documents(place.done)) == len(api.requests)
+    assert sorted(documents(place.done) + place.waiting()) == [f"{number}.pdf" for number in range(6)]
+    assert names(place.work) == []
+
+
+def test_a_changed_configuration_is_applied(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP with another address: later files go there, by the same process."""
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    with StandIn() as other:
+        place.configure(api__base_url=other.base_url)
+        daemon.send(signal.SIGHUP)
+        daemon.says("ready: watching", times=2)
+        place.put("2.pdf", pdf())
+        place.until_done("2.pdf")
+        assert [request.order_id for request in other.requests] == ["2"]
+        assert daemon.stop() == 0
+    assert [request.order_id for request in api.requests] == ["1"]
+
+
+def test_a_changed_api_code_is_applied(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP after the API code was changed: the next invoice goes out with the new one; the old is still a secret."""
+    other = API_CODE.replace("5ec2e7c0", "0de10de1")
+    place.configure(api__api_code=other)
+    daemon.send(signal.SIGHUP)
+    daemon.says("ready: watching", times=2)
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    assert api.requests[0].api_code == other
+    assert other not in daemon.err
+
+
+def test_a_broken_configuration_is_refused(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP with a mistake in the file: the log says what and where, and the old configuration stays at work."""
+    place.write_config(f"drop_dir: {place.drop}\nsettle:\n  quite: 5\napi:\n  workers: many\n")
+    daemon.send(signal.SIGHUP)
+    assert f"{place.config}:3: settle.quite" in daemon.says("settle.quite")
+    assert f"{place.config}:5: api.workers" in daemon.says("api.workers")
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    assert daemon.stop() == 0
+    assert len(api.requests) == 1
+
+
+def test_a_reload_in_the_midst_of_an_upload(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP while something is being sent: it is finished, sent only once, and the daemon goes on."""
+    api.script("1", Answer(delay=0.5))
+    place.put("1.pdf", pdf())
+    api.wait_for(1)
+    daemon.send(signal.SIGHUP)
+    place.put("2.pdf", pdf())
+    place.until_done("1.pdf", "2.pdf")
+    assert len(api.of("1")) == len(api.of("2")) == 1
+    assert sidecar(place.done / "1.pdf")["in_doubt"] is False
+    assert daemon.stop() == 0
+
+
+def test_a_reload_to_a_folder_that_is_missing(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP with a drop folder that is not there: said aloud; as soon as the configuration is right again it goes on."""
+    place.configure(drop_dir=str(place.root / "nowhere"))
+    daemon.send(signal.SIGHUP)
+    daemon.says("nowhere")
+    place.configure(drop_dir=str(place.drop))
+    daemon.send(signal.SIGHUP)
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    assert not (place.root / "nowhere").exists()
+    assert daemon.stop() == 0

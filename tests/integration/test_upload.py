@@ -1,0 +1,158 @@
+"""`upload FILE…`: sends files now, without the folders, and prints what became of each."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.program import names, pdf, run, sample
+from tests.integration.stand_in import Answer, StandIn, refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tests.integration.program import Place
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A folder that is none of the program's."""
+    (tmp_path / "desk").mkdir()
+    return tmp_path / "desk"
+
+
+def _file(desk: Path, name: str, content: bytes | None = None) -> Path:
+    path = desk / name
+    path.write_bytes(pdf(name) if content is None else content)
+    return path
+
+
+def test_each_file_is_sent_and_told(api: StandIn, place: Place, desk: Path) -> None:
+    """Several files: each is sent, each gets its line, all stay where they are, nothing is written beside them."""
+    paths = [_file(desk, "1.pdf"), _file(desk, "2.DOCX", sample("invoice.docx")), _file(desk, "3.url", sample("shortcut.url"))]
+    before = {path: path.read_bytes() for path in paths}
+    finished = run("upload", "-c", place.config, *paths)
+    assert finished.status == 0, finished.err
+    assert finished.out.splitlines() == [f"{path}: delivered" for path in paths]
+    assert [request.order_id for request in api.requests] == ["1", "2", "3"]
+    assert api.requests[0].part.content == pdf("1.pdf")
+    assert {path: path.read_bytes() for path in paths} == before
+    assert names(desk) == ["1.pdf", "2.DOCX", "3.url"]
+    assert os.listdir(place.drop) == []
+
+
+def test_the_folders_are_not_needed(api: StandIn, place: Place, desk: Path) -> None:
+    """The share is not mounted, and an invoice has to go out now: it does, and no folder is made."""
+    place.drop.rmdir()
+    assert run("upload", "-c", place.config, _file(desk, "1.pdf")).status == 0
+    assert len(api.requests) == 1
+    assert not place.drop.exists()
+
+
+def test_a_running_daemon_is_no_obstacle(api: StandIn, place: Place, desk: Path, start: Start) -> None:
+    """While the daemon holds the folders, a file can be sent by hand."""
+    start()
+    assert run("upload", "-c", place.config, _file(desk, "1.pdf")).status == 0
+
+
+def test_one_of_them_is_rejected(api: StandIn, place: Place, desk: Path) -> None:
+    """The API refuses the second: status 1, with code, message and what to do; the third is sent all the same."""
+    api.script("2", refused(103, "Order is already shipped or cancelled"))
+    paths = [_file(desk, f"{number}.pdf") for number in (1, 2, 3)]
+    finished = run("upload", "-c", place.config, *paths)
+    assert finished.status == 1
+    first, second, third = finished.out.splitlines()
+    assert (first, third) == (f"{paths[0]}: delivered", f"{paths[2]}: delivered")
+    assert second.startswith(f"{paths[1]}: rejected")
+    assert "103" in second
+    assert "Order is already shipped or cancelled" in second
+    assert "can no longer be changed" in second
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("my invoice.pdf", pdf(), "100"),
+        ("1.txt", b"text", "106"),
+        ("2.pdf", b"text", "106"),
+        ("3.pdf", b"", "108"),
+        ("4.pdf", pdf("", (10 << 20) + 1), "109"),
+        ("5.url", b"[InternetShortcut]\nURL=ftp://example.com/\n", "104"),
+        ("6.pdf", sample("invoice.pdf")[:5000], "rejected"),
+    ],
+)
+def test_what_is_no_invoice_is_not_sent(
+    api: StandIn, place: Place, desk: Path, name: str, content: bytes, code: str
+) -> None:
+    """The same judgement as the daemon's, at once: status 1, and not one request."""
+    path = _file(desk, name, content)
+    finished = run("upload", "-c", place.config, path)
+    assert finished.status == 1
+    assert finished.out.startswith(f"{path}: rejected")
+    assert code in finished.out
+    assert api.requests == []
+
+
+def test_the_api_cannot_be_reached(place: Place, desk: Path) -> None:
+    """No connection: status 75, and the line says so."""
+    with StandIn(listening=False) as away:
+        place.configure(api__base_url=away.base_url)
+        finished = run("upload", "-c", place.config, _file(desk, "1.pdf"))
+    assert finished.status == 75
+    assert "not sent" in finished.out
+    assert "cannot be reached" in finished.out
+
+
+@pytest.mark.parametrize("status", [401, 404, 302, 429, 503])
+def test_the_api_does_not_take_it_now(api: StandIn, place: Place, desk: Path, status: int) -> None:
+    """An answer that blames the configuration or the weather: status 75, for the invoice may be all right."""
+    api.default = Answer(status, b"", {"Location": "/login", "Retry-After": "3600"})
+    finished = run("upload", "-c", place.config, _file(desk, "1.pdf"))
+    assert finished.status == 75
+    assert "not sent" in finished.out
+
+
+def test_a_rejection_outweighs_a_wait(api: StandIn, place: Place, desk: Path) -> None:
+    """One has to wait and one is rejected: a person is needed, so the status is 1."""
+    api.script("1", Answer(503, b""))
+    finished = run("upload", "-c", place.config, _file(desk, "1.pdf"), _file(desk, "2.pdf", b"text"))
+    assert finished.status == 1
+    assert len(finished.out.splitlines()) == 2
+
+
+def test_wrong_usage(api: StandIn, place: Place, desk: Path) -> None:
+    """No file, a file that is not there, a folder: status 2, a sentence, and nothing is sent."""
+    for arguments in ([], [desk / "none.pdf"], [desk], [_file(desk, "1.pdf"), desk / "none.pdf"]):
+        finished = run("upload", "-c", place.config, *arguments)
+        assert finished.status == 2
+        assert "Error:" in finished.err
+    assert api.requests == []
+
+
+def test_a_fifo_does_not_hang(api: StandIn, place: Place, desk: Path) -> None:
+    """A FIFO among the files is refused with a sentence; the command does not wait for its writer."""
+    os.mkfifo(desk / "1.pdf")
+    finished = run("upload", "-c", place.config, desk / "1.pdf")
+    assert finished.status in {1, 2}
+    assert "1.pdf" in finished.out + finished.err
+    assert api.requests == []
+
+
+def test_hostile_names_are_escaped(api: StandIn, place: Place, desk: Path) -> None:
+    """A name with a line break or colours in it is shown escaped, on one line."""
+    path = _file(desk, "1\n2\x1b[31m.pdf")
+    finished = run("upload", "-c", place.config, path)
+    assert finished.status == 1
+    assert len(finished.out.splitlines()) == 1
+    assert r"1\n2\x1b[31m.pdf: rejected" in finished.out
+
+
+def test_an_echoed_secret_is_not_printed(api: StandIn, place: Place, desk: Path) -> None:
+    """An API that repeats the API code in its message: it is blackened on the terminal too."""
+    place.put("unused.pdf", b"")
+    api.default = refused(103, "closed for 5EC2E7C0-DE0F-4A11-BEA2-1A7E57001DEA")
+    finished = run("upload", "-c", place.config, _file(desk, "1.pdf"))
+    assert "closed for ***" in finished.out

@@ -1,0 +1,299 @@
+"""Where decisions become files: nothing is ever replaced, and every document has its own receipt or its own name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from invoice_watcher.receipt import ReceiptError, decode
+from invoice_watcher.spool import syscalls
+from invoice_watcher.spool.filing import (
+    Slot,
+    file_away,
+    free_name,
+    note_name,
+    original_name,
+    read_receipt,
+    remove_stale,
+    work_names,
+)
+from tests.support.box import OTHER_PDF, PDF, Box, receipt, written
+from tests.support.kernel import OldKernel, failing, interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from invoice_watcher.receipt import Receipt, State
+
+NAME = "12345.pdf"
+
+
+def final(state: State = "done") -> Callable[[str], Receipt]:
+    """Return what makes the receipt for a final name."""
+    return lambda name: receipt(state, os.fsencode(name).decode(errors="replace"))
+
+
+def filed(box: Box, work_name: str = NAME, state: State = "done", *, sidecar: bool = True) -> str:
+    """File a claimed document away; return its final name."""
+    target = box.folders.done if state == "done" else box.folders.failed
+    with Slot(box.folders.work) as slot:
+        return file_away(work_name, box.folders.work, target, final(state), slot, sidecar=sidecar)
+
+
+def claimed(box: Box, work_name: str = NAME, raw: bytes = PDF) -> None:
+    """Lay a claimed document into the work folder."""
+    box.put(f".processing/{work_name}", raw)
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+@pytest.mark.parametrize("sidecar", [True, False])
+def test_a_document_and_its_receipt_lie_side_by_side(box: Box, state: State, sidecar: bool) -> None:  # noqa: FBT001 - parametrized
+    """Both in the folder that says what became of it, and nothing is left behind."""
+    claimed(box)
+    assert filed(box, state=state, sidecar=sidecar) == NAME
+    expected = {f"{state}/{NAME}": PDF, f"{state}/{NAME}.json": written(state)}
+    assert box.files() == (expected if sidecar else {f"{state}/{NAME}": PDF})
+
+
+def test_the_receipt_may_be_read_by_the_group(box: Box) -> None:
+    """A clerk has to read why an invoice failed, though the service's umask is strict."""
+    claimed(box)
+    before = os.umask(0o077)
+    filed(box, state="failed")
+    os.umask(before)
+    assert stat.S_IMODE((box.failed / f"{NAME}.json").stat().st_mode) == 0o640
+
+
+def _file(path: Path) -> None:
+    path.write_bytes(b"precious")
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("occupy", [_file, _folder, _dangling])
+@pytest.mark.parametrize("occupied", [NAME, f"{NAME}.json"])
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_what_lies_there_is_never_replaced(
+    box: Box, occupy: Callable[[Path], None], occupied: str, state: State
+) -> None:
+    """Whoever laid it there: the document takes the next number, together with its receipt."""
+    path = box.root / state / occupied
+    occupy(path)
+    before = path.lstat()
+    claimed(box)
+    assert filed(box, state=state) == "12345.2.pdf"
+    assert path.lstat().st_ino == before.st_ino
+    assert path.lstat().st_mtime_ns == before.st_mtime_ns
+    assert box.receipt(f"{state}/12345.2.pdf.json").file == "12345.2.pdf"
+    assert (box.root / state / "12345.2.pdf").read_bytes() == PDF
+
+
+def test_the_numbers_go_on(box: Box) -> None:
+    """The second `12345.pdf` becomes `12345.2.pdf`, then `12345.3.pdf`; one that had a number goes on from it."""
+    names = []
+    for work_name in (NAME, NAME, NAME, "12345.2.pdf", "README"):
+        claimed(box, work_name)
+        names.append(filed(box, work_name))
+    assert names == [NAME, "12345.2.pdf", "12345.3.pdf", "12345.4.pdf", "README"]
+
+
+def test_a_name_that_is_taken_in_that_instant_is_not_replaced(box: Box) -> None:
+    """Somebody creates the file between the look and the rename: next number, and no orphaned receipt."""
+    claimed(box)
+
+    def taking(name: str) -> Receipt:
+        if name == NAME:
+            _file(box.done / name)
+        return receipt("done", name)
+
+    with Slot(box.folders.work) as slot:
+        name = file_away(NAME, box.folders.work, box.folders.done, taking, slot, sidecar=True)
+    assert name == "12345.2.pdf"
+    assert box.names() == {f"done/{NAME}", "done/12345.2.pdf", "done/12345.2.pdf.json"}
+
+
+def test_the_receipt_is_complete_before_the_document_appears(box: Box) -> None:
+    """Whoever sees the document in the folder can read its receipt."""
+    for call in range(1, 100):
+        claimed(box)
+        seen: list[bytes] = []
+
+        def look(seen: list[bytes] = seen) -> None:
+            seen.extend(raw for name, raw in box.files().items() if name.startswith("done/"))
+
+        with interrupted(call, look) as happened:
+            filed(box)
+        if not happened():
+            return
+        assert seen in ([], [written("done")], [PDF, written("done")])
+        for path in box.done.iterdir():
+            path.unlink()
+    pytest.fail("it never ends")
+
+
+@pytest.mark.parametrize(("content", "free"), [
+    (written("failed"), True),
+    (written("done"), False),
+    (written("waiting"), False),
+    (written("failed", "6789.pdf"), False),
+    (b"{}", False),
+    (b"", False),
+    (b"\xff" * 100_000, False),
+])  # fmt: skip
+def test_only_our_own_orphaned_receipt_of_a_failure_is_stale(box: Box, content: bytes, free: bool) -> None:  # noqa: FBT001 - parametrized
+    """A person moved the document back; the proof of a delivery stays, as does what others wrote."""
+    box.put(f"failed/{NAME}.json", content)
+    assert free_name(NAME, box.folders.failed, sidecar=True) == (NAME if free else "12345.2.pdf")
+    assert box.names() == (set() if free else {f"failed/{NAME}.json"})
+
+
+def test_a_receipt_beside_its_document_is_not_stale(box: Box) -> None:
+    """It goes only when the document has gone."""
+    box.put(f"failed/{NAME}")
+    box.put(f"failed/{NAME}.json", written("failed"))
+    assert not remove_stale(NAME, box.folders.failed)
+    assert len(box.names()) == 2
+
+
+@pytest.mark.parametrize("make", [_folder, _dangling, os.mkfifo])
+def test_what_is_no_receipt_is_not_read_as_one(box: Box, make: Callable[[Path], None]) -> None:
+    """Nor waited for: a FIFO under that name does not hold the program up."""
+    make(box.failed / f"{NAME}.json")
+    assert read_receipt(f"{NAME}.json", box.folders.failed) is None
+    assert read_receipt("missing.json", box.folders.failed) is None
+
+
+def test_without_hard_links_the_receipt_is_a_copy(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On FAT or CIFS: complete from its first moment, and what lies there is not replaced either."""
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    box.put(f"done/{NAME}.json", b"precious")
+    claimed(box)
+    assert filed(box) == "12345.2.pdf"
+    assert box.files() == {
+        f"done/{NAME}.json": b"precious",
+        "done/12345.2.pdf": PDF,
+        "done/12345.2.pdf.json": written("done", "12345.2.pdf"),
+    }
+    assert not syscalls.link(NAME, "x", old_dir=box.folders.work.fd, new_dir=box.folders.done.fd)
+
+
+def test_a_failing_commit_takes_its_receipt_back(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No receipt lies in done without its document, and the decision stays written down."""
+    claimed(box)
+    monkeypatch.setattr(syscalls, "_libc", OldKernel(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
+        filed(box)
+    assert box.files() == {f".processing/{NAME}": PDF, f".processing/{NAME}.json": written("done")}
+
+
+def test_room_for_a_receipt_is_taken_before_anything_is_sent(box: Box) -> None:
+    """So a full disk shows before the upload; unused room is given back."""
+    with Slot(box.folders.work):
+        (name,) = os.listdir(box.work)
+        assert name.startswith(".receipt-")
+        assert (box.work / name).stat().st_blocks * 512 >= 8 * 1024
+    assert not box.names()
+
+
+def test_no_room_is_told(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And leaves nothing behind."""
+    monkeypatch.setattr(os, "posix_fallocate", failing(errno.ENOSPC))
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="No space left"):
+        Slot(box.folders.work)
+    assert not box.names()
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_long_answer_fits_all_the_same(box: Box) -> None:
+    """The room is a reservation, not a limit, and a shorter text leaves nothing of it."""
+    for owner in ("x" * 30_000, "anna"):
+        long = receipt("waiting", owner)
+        with Slot(box.folders.work) as slot:
+            slot.write(long, f"{NAME}.json")
+        assert box.receipt(f".processing/{NAME}.json") == long
+
+
+FILE_NAMES = st.text(
+    st.one_of(st.sampled_from("a.~é\n json2"), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)),
+    min_size=1,
+    max_size=300,
+).map(lambda text: os.fsdecode(os.fsencode(text.replace("/", "_"))[:255]))
+NASTY = ["a\nb.pdf", "\udcff\udcfe.pdf", "\u202efdp.1", "-rf", "\udcff.receipt-" + "x" * 240]
+LIKE_OURS = [
+    "x.json",
+    "x.json~",
+    "x.json~~",
+    "x.json.json",
+    "x.2.json",
+    "x" * 255,
+    "é" * 127,
+    "x" * 250 + ".json",
+    "x.~",
+]
+
+
+@given(FILE_NAMES)
+@example("\udcff.receipt-" + "x" * 240)
+@example("x.json~.2")
+def test_a_document_can_always_be_told_from_a_note(name: str) -> None:
+    """Whatever a clerk calls a file, in the work folder it is no note, no hidden file that was not one, and fits."""
+    for work_name in islice(work_names(name), 4):
+        assert not work_name.endswith(".json")
+        assert work_name.startswith(".") == name.startswith(".")
+        assert len(os.fsencode(note_name(work_name))) <= 255
+        assert not original_name(work_name).endswith("~.json~")
+
+
+@given(st.lists(FILE_NAMES.filter(lambda name: len(os.fsencode(name)) <= 240), unique=True))
+@example(["x.json", "x.json~"])
+def test_no_two_files_share_a_place_and_each_gets_its_name_back(names: list[str]) -> None:
+    """`12345.pdf.json` dropped beside `12345.pdf` is a document of its own, and is filed away under its own name."""
+    work = [next(work_names(name)) for name in names]
+    assert len(set(work)) == len(names)
+    assert [original_name(name) for name in work] == names
+    assert not set(work) & {note_name(name) for name in work}
+
+
+@pytest.mark.parametrize("name", [*NASTY, *LIKE_OURS])
+def test_every_name_is_filed_away(box: Box, name: str) -> None:
+    """255 bytes, bytes that are no UTF-8, a newline, or the ending of our own receipts."""
+    work_name = next(work_names(name))
+    for _ in range(2):
+        claimed(box, work_name)
+        last = filed(box, work_name)
+    documents = [name for name, raw in box.files().items() if raw == PDF]
+    assert len(documents) == 2
+    assert last in {place.removeprefix("done/") for place in documents}
+    assert len(box.names()) == 4
+    if len(os.fsencode(name)) <= 240:
+        assert f"done/{name}" in documents
+
+
+def test_a_dropped_receipt_does_not_become_one(box: Box) -> None:
+    """A clerk drops `12345.pdf.json` beside `12345.pdf`: both are documents, each with a receipt."""
+    for name, raw in ((NAME, PDF), (f"{NAME}.json", OTHER_PDF)):
+        work_name = next(work_names(name))
+        claimed(box, work_name, raw)
+        filed(box, work_name, "failed")
+    texts = {name: raw for name, raw in box.files().items() if raw in {PDF, OTHER_PDF}}
+    assert sorted(texts.values()) == [PDF, OTHER_PDF]
+    for name in box.names() - set(texts):
+        with suppress(ReceiptError):
+            assert decode((box.root / name).read_bytes()).state == "failed"
+    assert len(box.names()) == 4

@@ -1,0 +1,283 @@
+"""After a crash, wherever it came: one copy of every document, and no decision lost or carried out twice.
+
+The rows of the table are built by hand, and then every step of the real functions is the last one of a process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoice_watcher.receipt import Receipt, encode
+from invoice_watcher.spool import Completed, Recovered, Slot, syscalls
+from invoice_watcher.spool.filing import file_away, read_receipt
+from invoice_watcher.spool.recovery import recover
+from tests.support.box import LARGEST, OTHER_PDF, PDF, Box, receipt, written
+from tests.support.children import killed_at
+from tests.support.kernel import OldKernel, failing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoice_watcher.receipt import State
+
+NAME = "12345.pdf"
+DONE = {f"done/{NAME}": PDF, f"done/{NAME}.json": written("done")}
+
+
+def recovered(box: Box, *, receipts: bool = True) -> list[Recovered | Completed]:
+    """Restart, and bring the work folder in order; doing so again finds nothing new to do."""
+    box.reopen()
+    found = recover(box.folders, receipts=receipts)
+    again = [one for one in found if isinstance(one, Recovered)]
+    assert recover(box.folders, receipts=receipts) == again
+    return found
+
+
+def test_an_ordinary_stop_leaves_nothing_to_do(box: Box) -> None:
+    """What lies in the drop folder, done or failed is left alone."""
+    for place in (NAME, f"done/{NAME}", f"failed/{NAME}", f"failed/{NAME}.json"):
+        box.put(place)
+    before = box.files()
+    assert recovered(box) == []
+    assert box.files() == before
+
+
+@pytest.mark.parametrize("note", [None, b"", b'{"version": 1', b"\0" * 500, b'{"version": 99}'])
+def test_a_document_without_a_readable_note_is_delivered_again(box: Box, note: bytes | None) -> None:
+    """It died in the first attempt, or a power cut took the note: its answer is unknown."""
+    path = box.put(f".processing/{NAME}")
+    if note is not None:
+        box.put(f".processing/{NAME}.json", note)
+    assert recovered(box) == [Recovered(NAME, NAME, None, path.stat().st_ctime_ns)]
+
+
+def test_a_waiting_document_keeps_its_note(box: Box) -> None:
+    """How often it was tried, and whether in doubt, outlives a restart."""
+    note = receipt("waiting").with_state(sending=True, crashes=2, strikes=1)
+    path = box.put(f".processing/{NAME}")
+    box.put(f".processing/{NAME}.json", encode(note))
+    assert recovered(box) == [Recovered(NAME, NAME, note, path.stat().st_ctime_ns)]
+    assert box.names() == {f".processing/{NAME}", f".processing/{NAME}.json"}
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+@pytest.mark.parametrize("placed", [True, False])
+def test_a_recorded_decision_is_completed(box: Box, state: State, placed: bool) -> None:  # noqa: FBT001 - parametrized
+    """Whether or not the receipt had its final name already; nothing is sent for it."""
+    box.put(f".processing/{NAME}")
+    note = box.put(f".processing/{NAME}.json", written(state))
+    if placed:
+        (box.root / state / f"{NAME}.json").hardlink_to(note)
+    assert recovered(box) == [Completed(NAME, receipt(state))]
+    assert box.files() == {f"{state}/{NAME}": PDF, f"{state}/{NAME}.json": written(state)}
+
+
+def test_a_placed_receipt_of_a_numbered_name_is_found(box: Box) -> None:
+    """The crash came behind the reservation of `12345.2.pdf`, and `12345.pdf` is taken."""
+    box.put(f"done/{NAME}", OTHER_PDF)
+    box.put(f".processing/{NAME}")
+    note = box.put(f".processing/{NAME}.json", written("done", "12345.2.pdf"))
+    (box.done / "12345.2.pdf.json").hardlink_to(note)
+    assert [one.name for one in recovered(box)] == ["12345.2.pdf"]
+    assert box.names() == {f"done/{NAME}", "done/12345.2.pdf", "done/12345.2.pdf.json"}
+
+
+def test_a_name_taken_since_the_crash_is_not_replaced(box: Box) -> None:
+    """Its receipt tells the new name."""
+    box.put(f"done/{NAME}", OTHER_PDF)
+    box.put(f".processing/{NAME}")
+    box.put(f".processing/{NAME}.json", written("done"))
+    assert recovered(box) == [Completed("12345.2.pdf", receipt("done", "12345.2.pdf"))]
+    assert box.files() == {
+        f"done/{NAME}": OTHER_PDF,
+        "done/12345.2.pdf": PDF,
+        "done/12345.2.pdf.json": written("done", "12345.2.pdf"),
+    }
+
+
+def test_a_document_that_is_not_the_decided_one_is_delivered_again(box: Box) -> None:
+    """Somebody held the file open and wrote on after the crash: the API never saw these bytes."""
+    path = box.put(f".processing/{NAME}", OTHER_PDF)
+    box.put(f".processing/{NAME}.json", written("done"))
+    assert recovered(box) == [Recovered(NAME, NAME, None, path.stat().st_ctime_ns)]
+    assert box.files()[f".processing/{NAME}"] == OTHER_PDF
+
+
+def test_a_document_too_large_to_be_copied_is_known_by_its_size(box: Box) -> None:
+    """It was rejected unread, so there is no checksum to compare."""
+    raw = bytes(LARGEST + 1)
+    note = receipt("failed", NAME, raw)
+    box.put(f".processing/{NAME}", raw)
+    box.put(f".processing/{NAME}.json", encode(note).replace(str(note.sha256).encode(), b"").replace(b'""', b"null"))
+    assert [type(one) for one in recovered(box)] == [Completed]
+    assert box.files()[f"failed/{NAME}"] == raw
+
+
+def test_remains_are_removed(box: Box) -> None:
+    """Room that was never written, and the note of a document that has been filed away."""
+    box.put(".processing/.receipt-7", bytes(8192))
+    box.put(f".processing/{NAME}.json", written("done"))
+    for place, raw in DONE.items():
+        box.put(place, raw)
+    assert recovered(box) == []
+    assert box.files() == DONE
+
+
+def test_what_is_no_document_is_left_alone(box: Box) -> None:
+    """A folder or a link in the work folder is nobody's invoice, and a reason to stop for nobody."""
+    (box.work / "folder").mkdir()
+    (box.work / "link").symlink_to("nowhere")
+    os.mkfifo(box.work / "pipe.pdf")
+    assert recovered(box) == []
+    assert len(os.listdir(box.work)) == 3
+
+
+def test_documents_of_any_name_are_recovered(box: Box) -> None:
+    """Under the name they were dropped with."""
+    for work_name in ("\udcff.pdf", "a\nb.pdf", f"{NAME}.json~", NAME):
+        box.put(f".processing/{work_name}")
+    names = {one.name for one in recovered(box)}
+    assert names == {"\udcff.pdf", "a\nb.pdf", f"{NAME}.json", NAME}
+
+
+@pytest.fixture(params=["modern", "without renameat2", "without links"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file system do all; or lack renameat2, as NFS; or hard links too, as FAT and CIFS."""
+    if request.param != "modern":
+        monkeypatch.setattr(syscalls, "_libc", OldKernel())
+    if request.param == "without links":
+        monkeypatch.setattr(os, "link", failing(errno.EPERM))
+
+
+def inodes_of(box: Box, raw: bytes) -> set[int]:
+    """Return which files hold these bytes; two names of one file are one copy."""
+    return {(box.root / place).stat().st_ino for place, found in box.files().items() if found == raw}
+
+
+def empty(box: Box) -> None:
+    """Remove every file."""
+    for place in box.names():
+        (box.root / place).unlink()
+
+
+def filing(box: Box, state: State, *, sidecar: bool) -> Callable[[], object]:
+    """Return the filing away of a claimed document, as a worker does it."""
+
+    def work() -> None:
+        target = box.folders.done if state == "done" else box.folders.failed
+        with Slot(box.folders.work) as slot:
+            file_away(NAME, box.folders.work, target, lambda name: receipt(state, name), slot, sidecar=sidecar)
+
+    return work
+
+
+def check_filed(box: Box, state: State, *, decided: bool, sidecar: bool) -> None:
+    """After a crash and a restart: one copy, in its place if that was decided, with its receipt, and no remains."""
+    found = recovered(box, receipts=sidecar)
+    (document,) = (place for place, raw in box.files().items() if raw == PDF)
+    expected = {document}
+    if document.startswith(".processing/"):
+        assert not decided
+        assert found == [Recovered(NAME, NAME, None, (box.work / NAME).stat().st_ctime_ns)]
+    elif sidecar:
+        expected.add(f"{document}.json")
+        assert box.receipt(f"{document}.json") == receipt(state, document.removeprefix(f"{state}/"))
+    assert {place for place, raw in box.files().items() if raw != OTHER_PDF} == expected
+
+
+@pytest.mark.parametrize(("state", "sidecar"), [("done", True), ("done", False), ("failed", True)])
+def test_a_crash_at_any_step_of_the_filing(
+    memory_box: Box,
+    kernel: None,
+    state: State,
+    sidecar: bool,  # noqa: FBT001 - parametrized
+) -> None:
+    """Kill -9 between any two calls: the document is in one place, and what the API said is not asked again."""
+    box = memory_box
+    for taken in (False, True):
+        killed, call = True, 0
+        while killed:
+            call += 1
+            empty(box)
+            box.put(f".processing/{NAME}")
+            if taken:
+                box.put(f"{state}/{NAME}", OTHER_PDF)
+            killed = killed_at(call, filing(box, state, sidecar=sidecar))
+            assert len(inodes_of(box, PDF)) == 1
+            note = read_receipt(f"{NAME}.json", box.folders.work)
+            check_filed(box, state, decided=note is not None or not killed, sidecar=sidecar)
+            assert not taken or box.files()[f"{state}/{NAME}"] == OTHER_PDF
+        assert call > 6
+
+
+def test_a_crash_at_any_step_of_the_recovery(memory_box: Box, kernel: None) -> None:
+    """It is recovered from like any other, also where the final name has been taken since."""
+    box = memory_box
+    killed, call = True, 0
+    while killed:
+        call += 1
+        empty(box)
+        box.put(f"done/{NAME}", OTHER_PDF)
+        box.put(f".processing/{NAME}")
+        box.put(f".processing/{NAME}.json", written("done"))
+        killed = killed_at(call, lambda: recover(box.folders, receipts=True))
+        assert len(inodes_of(box, PDF)) == 1
+        recovered(box)
+        assert box.files() == {
+            f"done/{NAME}": OTHER_PDF,
+            "done/12345.2.pdf": PDF,
+            "done/12345.2.pdf.json": written("done", "12345.2.pdf"),
+        }
+    assert call > 10
+
+
+def test_a_crash_at_any_step_of_a_claim(memory_box: Box, kernel: None) -> None:
+    """The document lies in the drop folder or in the work folder, and can be taken from there."""
+    box = memory_box
+    killed, call = True, 0
+    while killed:
+        call += 1
+        empty(box)
+        box.put(NAME)
+        task = box.task(NAME)
+        with closing(box.snapshot(NAME)) as snapshot:
+            killed = killed_at(call, lambda: box.spool().claim(task, snapshot))  # noqa: B023 - run at once
+        assert len(inodes_of(box, PDF)) == 1
+        found = recovered(box)
+        assert list(box.files().values()) == [PDF]
+        assert [one.name for one in found] == [NAME] * len(os.listdir(box.work))
+        (path,) = (box.root / place for place in box.names())
+        assert path.stat().st_nlink == 1
+    assert call > 3
+
+
+def test_a_crash_at_any_step_of_a_note(memory_box: Box) -> None:
+    """The note is the old one or the new one, never half of one."""
+    box = memory_box
+    old, new = receipt("waiting"), receipt("waiting").with_state(sending=True, crashes=1, strikes=0)
+
+    def note() -> None:
+        with Slot(box.folders.work) as slot:
+            slot.write(new, f"{NAME}.json")
+
+    killed, call, seen = True, 0, set()
+    while killed:
+        call += 1
+        box.put(f".processing/{NAME}")
+        box.put(f".processing/{NAME}.json", encode(old))
+        killed = killed_at(call, note)
+        (found,) = recovered(box)
+        assert isinstance(found, Recovered)
+        assert found.note in {old, new}
+        seen.add(_sending(found.note))
+        assert box.names() == {f".processing/{NAME}", f".processing/{NAME}.json"}
+    assert seen == {True, False}
+
+
+def _sending(note: Receipt | None) -> bool:
+    return note is not None and note.sending is True

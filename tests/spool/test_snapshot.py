@@ -1,0 +1,294 @@
+"""The private copy: what is copied, what is left alone, and what is never half read."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import random
+import resource
+import socket
+import threading
+import time
+import tracemalloc
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoice_watcher.settling import Unready
+from invoice_watcher.spool import leases_work
+from invoice_watcher.spool.snapshot import GONE, Snapshot, is_unchanged, owner_name, signature_of, take_snapshot
+from tests.support.box import LARGEST, MIB, OTHER_PDF, PDF
+from tests.support.children import NOBODY, in_child, needs_root
+
+if TYPE_CHECKING:
+    from tests.support.box import Box
+
+NAME = "12345.pdf"
+
+
+def take(box: Box, name: str = NAME) -> Snapshot | Unready:
+    """Copy a dropped file as it is now; nothing may stay open when there is no copy."""
+    before = os.listdir("/proc/self/fd")
+    taken = take_snapshot(name, box.folders.drop.fd, box.folders.work.fd, LARGEST, None)
+    assert isinstance(taken, Snapshot) or os.listdir("/proc/self/fd") == before
+    return taken
+
+
+def reason(taken: Snapshot | Unready) -> str:
+    """Return why a file was left alone."""
+    assert isinstance(taken, Unready), taken
+    return taken.reason
+
+
+@pytest.mark.parametrize("size", [0, 1, 30_000, MIB - 1, MIB, MIB + 1, 3 * MIB, LARGEST])
+def test_the_copy_is_the_file_byte_for_byte(box: Box, size: int) -> None:
+    """Whatever its size; what is large lies in a file without a name, so nothing is left to clear up."""
+    raw = random.Random(size).randbytes(size)
+    box.put(NAME, raw)
+    with closing(box.snapshot(NAME)) as snapshot:
+        assert snapshot.document is not None
+        assert isinstance(snapshot.document, BytesIO) == (size <= MIB)
+        assert snapshot.document.read() == raw
+        assert (snapshot.size, snapshot.sha256) == (size, hashlib.sha256(raw).hexdigest())
+        assert snapshot.leased
+        assert box.names() == {NAME}
+        snapshot.close()
+
+
+def test_a_file_over_the_limit_is_described_and_not_copied(box: Box) -> None:
+    """Somebody drops a film: it is rejected without being read."""
+    with box.put("film.pdf").open("r+b") as file:
+        file.truncate(LARGEST + 1)
+    with closing(box.snapshot("film.pdf")) as snapshot:
+        assert (snapshot.document, snapshot.sha256, snapshot.size) == (None, None, LARGEST + 1)
+
+
+def test_no_more_than_a_mebibyte_is_held_in_memory(box: Box) -> None:
+    """Ten workers with ten large documents do not fill the machine."""
+    box.put(NAME, bytes(LARGEST))
+    tracemalloc.start()
+    with closing(box.snapshot(NAME)):
+        _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MIB
+
+
+def test_a_full_disk_is_told_and_never_cuts_the_copy(box: Box) -> None:
+    """write(2) writes a part where no more fits; such a copy must not pass for the document."""
+    box.put(NAME, random.Random(0).randbytes(2 * MIB))
+
+    def with_little_room() -> str:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MIB - 100, resource.RLIM_INFINITY))
+        with pytest.raises(OSError, match="File too large"):
+            take(box)
+        return "told"
+
+    assert in_child(with_little_room) == "told"
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"/proc/self/cwd/{os.path.relpath(path)}")
+
+
+def _symlink(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [_fifo, _socket, _symlink, _dangling, _folder])
+def test_what_is_no_regular_file_is_left_alone(
+    box: Box, make: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A FIFO does not make the program wait, and a link does not make it read a secret."""
+    monkeypatch.chdir(tmp_path)
+    assert callable(make)
+    make(box.drop / NAME)
+    taken = take(box)
+    assert reason(taken) == "is no regular file"
+    assert isinstance(taken, Unready)
+    assert taken.known
+
+
+def test_a_device_is_left_alone(box: Box) -> None:
+    """Reading /dev/zero would never end."""
+    with open("/dev/null") as device:
+        folder = os.open(os.path.dirname(device.name), os.O_RDONLY)
+    taken = take_snapshot("zero", folder, box.folders.work.fd, LARGEST, None)
+    os.close(folder)
+    assert reason(taken) == "is no regular file"
+
+
+def test_a_second_name_is_waited_out(box: Box) -> None:
+    """OpenSSH's sftp-server delivers by link and unlink; a lasting hard link may lead to somebody's secret."""
+    box.put(NAME)
+    (box.drop / "upload.tmp").hardlink_to(box.drop / NAME)
+    taken = take(box)
+    assert reason(taken) == "has a second name (hard link)"
+    assert isinstance(taken, Unready)
+    assert not taken.known
+    (box.drop / "upload.tmp").unlink()
+    box.snapshot(NAME).close()
+
+
+def test_a_vanished_file_is_gone(box: Box) -> None:
+    """Somebody took it back."""
+    assert take(box) is GONE
+
+
+@needs_root
+def test_an_unreadable_file_waits_for_its_owner(box: Box) -> None:
+    """It is named with its reason, and does not stop the others."""
+    box.put(NAME).chmod(0o600)
+    assert in_child(lambda: reason(take(box)), uid=NOBODY) == "may not be read by this program; its owner must allow it"
+
+
+@pytest.mark.parametrize("change", ["grown", "truncated", "rewritten", "replaced", "touched"])
+def test_a_file_changed_since_the_scan_has_to_settle_again(box: Box, change: str) -> None:
+    """What the scan saw was quiet; this is not."""
+    path = box.put(NAME)
+    expected = box.task(NAME).signature
+    if change == "grown":
+        path.write_bytes(PDF + PDF)
+    elif change == "truncated":
+        os.truncate(path, 3)
+    elif change == "rewritten":
+        path.write_bytes(OTHER_PDF)
+    elif change == "replaced":
+        path.unlink()
+        box.put(NAME)
+    else:
+        os.utime(path)
+    folders = box.folders
+    taken = take_snapshot(NAME, folders.drop.fd, folders.work.fd, LARGEST, expected)
+    assert reason(taken) == "changed while it was being read"
+
+
+def test_a_file_that_somebody_writes_is_never_read(box: Box) -> None:
+    """Also when its writer mapped it and closed it."""
+    path = box.put(NAME)
+    with path.open("r+b") as file:
+        assert reason(take(box)) == "is still open for writing"
+        mapping = mmap.mmap(file.fileno(), 0)
+    assert reason(take(box)) == "is still open for writing"
+    mapping.close()
+    box.snapshot(NAME).close()
+
+
+def test_nobody_waits_once_the_copy_is_made(box: Box) -> None:
+    """During the upload the clerk can open and save the document."""
+    box.put(NAME)
+    with closing(box.snapshot(NAME)):
+        os.close(os.open(box.drop / NAME, os.O_WRONLY | os.O_NONBLOCK))
+
+
+def test_a_writer_that_comes_while_it_is_read_is_noticed(box: Box) -> None:
+    """The copy is thrown away, and the writer waits no longer than the reading takes."""
+    path = box.put(NAME)
+    os.truncate(path, 100 * MIB)
+    waited = []
+
+    def write() -> None:
+        inode = f":{path.stat().st_ino} "
+        while not any("LEASE" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()):
+            pass
+        began = time.monotonic()
+        os.close(os.open(path, os.O_WRONLY))
+        waited.append(time.monotonic() - began)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    taken = take_snapshot(NAME, box.folders.drop.fd, box.folders.work.fd, 100 * MIB, None)
+    writer.join()
+    assert reason(taken) == "is still open for writing"
+    assert waited[0] < 2
+
+
+@needs_root
+def test_without_leases_a_change_while_it_is_read_is_noticed_by_its_times(box: Box) -> None:
+    """The documented weaker mode, for another user's file without CAP_LEASE."""
+    path = box.put(NAME)
+    os.truncate(path, 20 * MIB)
+    path.chmod(0o666)
+    box.work.chmod(0o777)
+    appending = os.open(path, os.O_WRONLY | os.O_APPEND)
+
+    def read_twice() -> tuple[str, bool]:
+        done = threading.Event()
+
+        def append() -> None:
+            while not done.wait(0.001):
+                os.write(appending, b"more")
+
+        writer = threading.Thread(target=append)
+        writer.start()
+        first = take_snapshot(NAME, box.folders.drop.fd, box.folders.work.fd, 100 * MIB, None)
+        done.set()
+        writer.join()
+        second = take_snapshot(NAME, box.folders.drop.fd, box.folders.work.fd, 100 * MIB, None)
+        assert isinstance(second, Snapshot)
+        return reason(first), second.leased
+
+    assert in_child(read_twice, uid=NOBODY) == ("changed while it was being read", False)
+    os.close(appending)
+
+
+@needs_root
+def test_the_owner_is_named(box: Box) -> None:
+    """The receipt says who dropped it; a user the system does not know is told by number."""
+    os.chown(box.put(NAME), NOBODY, NOBODY)
+    with closing(box.snapshot(NAME)) as snapshot:
+        assert snapshot.owner == "nobody"
+    assert owner_name(4242424) == "4242424"
+
+
+@pytest.mark.parametrize("change", ["none", "read", "grown", "rewritten in secret", "renamed", "linked"])
+def test_a_change_after_the_copy_is_noticed(box: Box, change: str) -> None:
+    """Same size and same time do not hide it: the kernel's own ctime tells."""
+    path = box.put(NAME)
+    times = path.stat()
+    with closing(box.snapshot(NAME)) as snapshot:
+        if change == "read":
+            path.read_bytes()
+        elif change == "grown":
+            path.write_bytes(PDF + PDF)
+        elif change == "rewritten in secret":
+            path.write_bytes(OTHER_PDF)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        elif change == "renamed":
+            path.rename(path.with_name("6789.pdf"))
+        elif change == "linked":
+            path.with_name("6789.pdf").hardlink_to(path)
+        assert is_unchanged(snapshot, snapshot.signature) == (change in {"none", "read"})
+
+
+def test_a_document_that_is_being_written_counts_as_changed(box: Box) -> None:
+    """It is not filed away before its writer has closed it."""
+    path = box.put(NAME)
+    with closing(box.snapshot(NAME)) as snapshot:
+        with path.open("r+b"):
+            assert not is_unchanged(snapshot, snapshot.signature)
+        assert is_unchanged(snapshot, snapshot.signature)
+        assert snapshot.signature == signature_of(path.stat())
+
+
+def test_whether_leases_work_is_known_for_each_file_system(tmp_path: Path) -> None:
+    """`check` says where half-written files can be told for sure, and leaves nothing behind."""
+    assert leases_work(tmp_path)
+    assert not leases_work(tmp_path / "missing")
+    assert not os.listdir(tmp_path)

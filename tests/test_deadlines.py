@@ -1,0 +1,136 @@
+"""An end to every exchange, and nothing else ended."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoice_watcher.deadlines import Deadlines, Exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Connection:
+    """What an exchange runs over."""
+
+    def __init__(self, sock: socket.socket | None) -> None:
+        self.sock = sock
+
+
+@contextmanager
+def silent_server() -> Iterator[socket.socket]:
+    """Give the client's end of a connection on which nothing ever comes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(10)
+        yield ours
+
+
+@contextmanager
+def watch(length: float) -> Iterator[Deadlines]:
+    """Watch over exchanges that may take `length` seconds."""
+    with closing(Deadlines(length)) as deadlines:
+        yield deadlines
+
+
+def test_a_silent_server_is_given_up_at_the_deadline() -> None:
+    """The thread that waits for its answer wakes within the deadline and a tenth of it."""
+    with watch(0.5) as deadlines, silent_server() as sock:
+        began = time.monotonic()
+        with deadlines.exchange(began + 0.5) as exchange:
+            exchange.connection = Connection(sock)
+            assert sock.recv(1) == b""
+        assert 0.5 <= time.monotonic() - began < 0.7
+        assert exchange.ended_because == "DeadlineExceeded"
+
+
+def test_many_exchanges_end_each_in_its_own_time() -> None:
+    """One slow order does not shorten the time of another."""
+    with watch(0.4) as deadlines, silent_server() as first, silent_server() as second:
+        began = time.monotonic()
+        with deadlines.exchange(began + 0.2) as early, deadlines.exchange(began + 0.4) as late:
+            early.connection, late.connection = Connection(first), Connection(second)
+            assert first.recv(1) == b""
+            assert late.ended_because is None
+            assert second.recv(1) == b""
+        assert time.monotonic() - began >= 0.4
+
+
+def test_an_exchange_that_ends_in_time_is_left_alone() -> None:
+    """Its connection goes back to the pool, and the next exchange over it must not be ended in its place."""
+    with watch(0.2) as deadlines, silent_server() as sock:
+        with deadlines.exchange(time.monotonic() + 0.1) as exchange:
+            exchange.connection = Connection(sock)
+        sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        assert exchange.ended_because is None
+
+
+def test_a_connection_that_comes_late_is_ended_too() -> None:
+    """The deadline passed while the name was looked up: the connection made after it does not live on."""
+    with watch(0.2) as deadlines, silent_server() as sock, deadlines.exchange(time.monotonic()) as exchange:
+        while exchange.ended_because is None:
+            time.sleep(0.01)
+        exchange.connection = Connection(sock)
+        assert sock.recv(1) == b""
+
+
+def test_stopping_ends_what_is_under_way_and_what_begins() -> None:
+    """The program stops at once, not after a two minutes' deadline."""
+    with watch(120) as deadlines, silent_server() as sock:
+        threading.Timer(0.1, deadlines.end_all).start()
+        began = time.monotonic()
+        with deadlines.exchange(began + 120) as exchange:
+            exchange.connection = Connection(sock)
+            assert sock.recv(1) == b""
+        assert time.monotonic() - began < 1
+        assert exchange.ended_because == "Stopped"
+        with deadlines.exchange(began + 120) as later:
+            assert later.ended_because == "Stopped"
+
+
+def test_the_first_reason_stays() -> None:
+    """What was over its time is not said to be stopped."""
+    exchange = Exchange(0.0)
+    exchange.end("DeadlineExceeded")
+    exchange.end("Stopped")
+    assert exchange.ended_because == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize("sock", [None, "closed"])
+def test_ending_without_a_socket_does_no_harm(sock: str | None) -> None:
+    """It may end before there is one, or after it was closed."""
+    exchange = Exchange(0.0)
+    closed = socket.socket()
+    closed.close()
+    exchange.connection = Connection(closed if sock else None)
+    exchange.end("Stopped")
+    assert exchange.ended_because == "Stopped"
+
+
+def test_watching_costs_nothing_while_nothing_is_under_way() -> None:
+    """An idle daemon does not wake the machine."""
+    with watch(0.01) as deadlines:
+        with deadlines.exchange(time.monotonic() + 10):
+            pass
+        while deadlines._busy.is_set():
+            time.sleep(0.001)
+        before = time.process_time()
+        time.sleep(0.2)
+        assert time.process_time() - before < 0.05
+
+
+def test_closing_ends_the_thread() -> None:
+    """Nothing of it is left after a reload of the configuration."""
+    deadlines = Deadlines(120)
+    with deadlines.exchange(time.monotonic() + 120):
+        pass
+    deadlines.close()
+    assert "deadlines" not in {thread.name for thread in threading.enumerate()}
