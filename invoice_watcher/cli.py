@@ -91,12 +91,11 @@ def cli() -> None:
 @click.option("--once", is_flag=True, help="Deliver what lies there now, then exit.")
 def run(config_path: Path, *, once: bool) -> int:
     """Watch the drop folder, and deliver whatever is dropped, for ever."""
-    settings = _settings(config_path)
     if not once:
         serve(lambda: _settings(config_path))
         return ExitStatus.OK
     with progress() as on_report:
-        tally = deliver_once(settings, on_report)
+        tally = deliver_once(lambda: _settings(config_path), on_report)
     click.echo(f"{tally.delivered} delivered, {tally.rejected} rejected, {tally.waiting} waiting", err=True)
     return tally.exit_status
 
@@ -124,6 +123,9 @@ def check(config_path: Path, *, print_schema: bool) -> int:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def upload(config_path: Path, files: tuple[Path, ...]) -> int:
     """Send FILES now, without the folders; they stay where they are."""
+    for path in files:
+        if not path.is_file():  # opening a FIFO would wait for its writer
+            raise click.UsageError(escape(f"{path} is no regular file"))
     config, api_code = _settings(config_path)
     outcomes = []
     try:

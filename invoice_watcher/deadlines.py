@@ -37,17 +37,33 @@ class Exchange:
         """Begin; `deadline` is in monotonic seconds."""
         self.deadline = deadline
         self.connection: _Connection | None = None
+        self._beneath: socket.socket | None = None
         self.connected = False
         self.ended_because: str | None = None
+
+    def begin_handshake(self, sock: socket.socket) -> None:
+        """Keep a second descriptor of a socket over which TLS is set up now.
+
+        `ssl` takes the first one away from it, and the connection shows no other until the handshake is over.
+        """
+        self.close()
+        self._beneath = sock.dup()
+        if self.ended_because:
+            self.end(self.ended_because)
+
+    def close(self) -> None:
+        """Let go of what `begin_handshake` kept."""
+        if self._beneath is not None:
+            self._beneath.close()
 
     def end(self, why: str) -> None:
         """Shut its socket down, from any thread; may be called again for a socket that came later."""
         self.ended_because = self.ended_because or why
-        sock = self.connection.sock if self.connection else None
-        if isinstance(sock, socket.socket):
-            with suppress(OSError):
-                # Past ssl.SSLSocket's own shutdown, which tears TLS state from under the reading thread.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        for sock in (self.connection.sock if self.connection else None, self._beneath):
+            if isinstance(sock, socket.socket):
+                with suppress(OSError):
+                    # Past ssl.SSLSocket's own shutdown, which tears TLS state from under the reading thread.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class Deadlines:
@@ -79,6 +95,7 @@ class Deadlines:
         finally:
             with self._lock:
                 self._under_way.discard(one)
+            one.close()
 
     def end_all(self) -> None:
         """End what is under way, and whatever begins from now on: the program stops."""

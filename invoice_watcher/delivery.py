@@ -9,6 +9,7 @@ are not what they were; every other fault of the machine becomes a `Deferred`.
 
 from __future__ import annotations
 
+import errno
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -100,16 +101,25 @@ class Delivery:
         verdict = validate(task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
         if isinstance(verdict, Unready):
             return NotReady(verdict)
-        if not task.claimed:
-            try:
-                if not self._spool.claim(task, snapshot):
-                    return Waiting(_CHANGED)
-            except FileNotFoundError:
-                return NotReady(GONE)
+        if task.decision is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
+            self._spool.verify()
         with self._spool.reserve() as slot:
+            if not task.claimed and (report := self._claim(task, snapshot)) is not None:
+                return report
             record = _Record(task, snapshot)
             outcome, sent = self._outcome(task, verdict, record)
             return self._settle(record, slot, outcome, sent=sent, hold=hold)
+
+    def _claim(self, task: Task, snapshot: Snapshot) -> Report | None:
+        """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
+        try:
+            return None if self._spool.claim(task, snapshot) else Waiting(_CHANGED)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return NotReady(GONE)
+            if error.errno == errno.EPERM:  # the file's own: immutable, or another user's in a sticky folder
+                return NotReady(_IMMOVABLE)
+            raise
 
     def _unchanged_for(self, task: Task, snapshot: Snapshot) -> float:
         return max(0.0, time.time() - snapshot.signature.ctime_ns / 1e9) if task.claimed else task.unchanged_for
@@ -134,10 +144,13 @@ class Delivery:
         task = record.task
         if isinstance(outcome, Deferred):
             return self._defer(record, slot, outcome)
-        task.decision = Decision(outcome, record.snapshot.sha256)
+        decision = Decision(outcome, record.snapshot.sha256) if sent else task.decision
         if hold and sent and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
+            # Noted before it stands: what could not be noted is better asked again than rejected unheld.
             self._spool.note(task, record.waiting(_as_deferred(outcome)), slot)
+            task.decision = decision
             return Held(outcome)
+        task.decision = decision
         name = self._spool.finish(
             task,
             record.snapshot,
@@ -153,7 +166,8 @@ class Delivery:
         task = record.task
         task.in_doubt = task.in_doubt or outcome.in_doubt
         task.last = outcome
-        self._spool.note(task, record.waiting(outcome), slot)
+        # An answer that is not filed yet is known to this run alone: a crash leaves it as unknown as in mid-send.
+        self._spool.note(task, record.waiting(outcome, sending=task.decision is not None), slot)
         return Waiting(outcome)
 
 
@@ -202,6 +216,7 @@ def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
     return Deferred(Problem(Source.VALIDATION, None, reason, message, hint_for(reason)), fault)
 
 
+_IMMOVABLE = Unready("may not be moved by this program; its owner, or the administrator, must allow it")
 _CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
 
 

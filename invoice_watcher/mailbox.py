@@ -1,7 +1,7 @@
 """All that wakes the loop: hints, signals, and what came of attempts, in one queue.
 
-Guarantees: posting never blocks and never raises, from any thread and from a signal handler, even one that interrupts
-`next`; hints fold into one, so a storm of them costs nothing. Raises nothing.
+Guarantees: posting never blocks and never raises, from any thread, nor from a signal handler that interrupts `next`;
+hints fold into one, so a storm of them costs nothing. Raises nothing.
 """
 
 from __future__ import annotations

@@ -98,9 +98,7 @@ class Schedule:
         """Replace all ready tasks by what the scan found; what is under way is not among them."""
         self._behind.clear()
         taken = {task.invoice.name for task in self._under_way.values()}
-        self._ready = [
-            (task.arrived_ns, task.invoice.name, task) for task in ready if task.invoice.name not in taken
-        ]
+        self._ready = [(task.arrived_ns, task.invoice.name, task) for task in ready if task.invoice.name not in taken]
         heapq.heapify(self._ready)
 
     def add_claimed(self, task: Task) -> None:

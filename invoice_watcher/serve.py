@@ -12,6 +12,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoice_watcher import signals
 from invoice_watcher.daemon import Attempted, Daemon, End, Tally
 from invoice_watcher.errors import ConfigError, FolderError, FolderLostError
 from invoice_watcher.mailbox import Mailbox, Signal
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from invoice_watcher.schedule import Task
 
 _log = logging.getLogger(__name__)
-_FOLDERS_AGAIN = 5.0
+_FOLDERS_AGAIN = 5.0  # seconds
+_MEANINGS = {signal.SIGTERM: Signal.STOP, signal.SIGINT: Signal.STOP, signal.SIGHUP: Signal.RELOAD}
 
 
 class Settings(NamedTuple):
@@ -41,19 +43,23 @@ def serve(load: Callable[[], Settings]) -> None:
     Args:
         load: reads the configuration; raises ConfigError. Called again on SIGHUP.
     """
-    settings = load()
     mailbox = _mailbox_with_signals()
-    server = _Server(load, settings, mailbox)
+    server = _Server(load, load(), mailbox)
     try:
         server.run()
     finally:
         server.notifier.close()
 
 
-def deliver_once(settings: Settings, on_report: Callable[[Task, Report, int], None]) -> Tally:
-    """Deliver what lies in the folder now, and say what it came to."""
+def deliver_once(load: Callable[[], Settings], on_report: Callable[[Task, Report, int], None]) -> Tally:
+    """Deliver what lies in the folder now, and say what it came to.
+
+    Args:
+        load: reads the configuration; raises ConfigError.
+        on_report: hears what came of every attempt, and how many wait.
+    """
     mailbox = _mailbox_with_signals()
-    daemon = Daemon(settings.config, settings.api_code, mailbox, Notifier(), on_report=on_report)
+    daemon = Daemon(*load(), mailbox, Notifier(), on_report=on_report)
     daemon.run(once=True)
     return daemon.tally
 
@@ -112,11 +118,10 @@ class _Server:
 
 
 def _mailbox_with_signals() -> Mailbox[Attempted]:
-    """Let signals post messages; a lease that is broken must not kill us (fcntl(2): SIGIO's default does)."""
-    mailbox: Mailbox[Attempted] = Mailbox()
-    meanings = {signal.SIGTERM: Signal.STOP, signal.SIGINT: Signal.STOP, signal.SIGHUP: Signal.RELOAD}
-    for number in meanings:
-        signal.signal(number, lambda number, _frame: mailbox.post(meanings[signal.Signals(number)]))
+    """Let signals post messages, from here on; a lease that is broken must not kill us (fcntl(2), SIGIO)."""
+    signals.block(_MEANINGS)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     os.umask(0o027)
+    mailbox: Mailbox[Attempted] = Mailbox()
+    signals.listen(_MEANINGS, lambda number: mailbox.post(_MEANINGS[number]))
     return mailbox

@@ -40,6 +40,8 @@ from invoice_watcher.policy import Reply, judge_network_fault, judge_reply
 from invoice_watcher.receipt import LONGEST_RESPONSE
 
 if TYPE_CHECKING:
+    import socket
+
     from invoice_watcher.config import Api, Secret
     from invoice_watcher.validation import Document
 
@@ -49,6 +51,7 @@ _TRIES = 3
 _FIRST_PAUSE = 0.1  # seconds
 _BLOCK = 128 * 1024
 _HTTP_1_0 = 10
+_REFUSALS = 300  # and above: statuses with which no server takes a document
 
 # The exchange that the running thread is in, for the connection to find.
 _current = threading.local()
@@ -107,6 +110,8 @@ class Uploader:
                 _current.exchange = None
         if exchange.ended_because:
             return _broken_off(exchange, body)
+        if reply.status < _REFUSALS and not body.is_through:  # it cannot have taken what it never got
+            return judge_network_fault(("ConnectionError",), in_doubt=False, reached=True)
         text = reply.body.decode("utf-8", "replace")[:LONGEST_RESPONSE]
         return judge_reply(reply, datetime.now(UTC), text)
 
@@ -219,18 +224,14 @@ class _HTTP(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _HTTPS(HTTPSConnection):
+class _HTTPS(_HTTP, HTTPSConnection):
     """The same over TLS; the pool connects it before the request."""
 
-    def connect(self) -> None:
-        exchange = _under_way(self)
-        super().connect()
-        _connected(exchange)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they are
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
         if (exchange := _under_way(self)) is not None:
-            exchange.connected = self.sock is not None
-        super().request(*args, **kwargs)
+            exchange.begin_handshake(sock)
+        return sock
 
 
 class _HTTPPool(HTTPConnectionPool):
@@ -296,5 +297,4 @@ def _failed(error: Exception, exchange: Exchange, body: _Body) -> Deferred:
 
 
 def _broken_off(exchange: Exchange, body: _Body) -> Deferred:
-    why = (exchange.ended_because or "",)
-    return judge_network_fault(why, in_doubt=body.is_through, reached=exchange.connected)
+    return judge_network_fault((exchange.ended_because or "",), in_doubt=body.is_through, reached=exchange.connected)

@@ -26,6 +26,7 @@ LAYERS = [
     {"__init__", "errors", "escaping", "hints", "invoice", "outcome"},
     # one thing each, of which the others beside it know nothing
     {"answer", "backoff", "config", "deadlines", "mailbox", "naming", "receipt", "service", "settling", "shortcut"}
+    | {"signals"}
     | {"watcher", "workers"},
     # rules, and the parts that stand beside the daemon
     {"breaker", "content", "demo", "logs", "policy", "sandbox", "schedule"},

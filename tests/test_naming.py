@@ -181,7 +181,7 @@ def test_a_number_that_is_not_ours_is_a_bad_name(name: str) -> None:
         ("a b.tar.gz", 2, "a b.tar.2.gz"),
         ("README", 2, "README.2"),
         ("12345.", 2, "12345.2."),
-        ("a\nb.pdf", 2, "a\nb.2.pdf"),
+        ("a\nb.2.pdf", 3, "a\nb.3.pdf"),
         ("caf\udce9.pdf", 2, "caf\udce9.2.pdf"),
     ],
 )

@@ -198,7 +198,7 @@ class SettlingMachine(RuleBasedStateMachine):
             assert wait >= held
             if wait == 0:
                 assert self.now.mono - file.changed >= QUIET - 0.001, "ready before its time"
-            assert wait <= max(held, QUIET)
+            assert wait <= max(held, LONGEST_RECHECK if file.hold and file.hold[2] else QUIET)
         self.settling.end_scan()
         kept = {name for name, file in self.files.items() if file.hold}
         assert set(self.settling.on_hold()) == kept

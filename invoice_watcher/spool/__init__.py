@@ -76,6 +76,10 @@ class Spool:
                     continue
                 yield Entry(entry.name, signature_of(found), stat.S_ISREG(found.st_mode))
 
+    def verify(self) -> None:
+        """Raise FolderLostError unless the folders are the ones that were opened."""
+        self._folders.verify()
+
     def snapshot(self, task: Task) -> Snapshot | Unready:
         """Copy the document, from whichever folder it lies in; or say why it is not ready."""
         work = self._folders.work.fd

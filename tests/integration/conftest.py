@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.integration.program import API_CODE, Place, Program
+from tests.integration.place import Place
+from tests.integration.program import API_CODE, Program
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def start(place: Place) -> Iterator[Start]:
 
     yield start
     for program in programs:
+        program.process.kill()
+    for program in programs:
         program.end()
+        print(program.err)  # noqa: T201 - pytest shows it beside a failure
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ A server that forgives would hide what the client does wrong. Pure; raises Value
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from functools import cached_property
@@ -56,9 +57,16 @@ def _part(piece: bytes) -> Part:
     headers = _HEADERS.parsebytes(head + b"\r\n\r\n")
     if headers.get_content_disposition() != "form-data":
         raise ValueError("a part that is no form-data")
-    name = headers.get_param("name", header="content-disposition")
-    file_name = headers.get_param("filename", header="content-disposition")
-    if not isinstance(name, str) or not isinstance(file_name, str | None):
-        raise ValueError("a part without a name, or with an encoded one")  # noqa: TRY004 - a text is at fault
+    name, file_name = (_parameter(head, name) for name in (b"name", b"filename"))
+    if name is None:
+        raise ValueError("a part without a name")
     content_type = headers["content-type"]
     return Part(name, file_name, None if content_type is None else str(content_type), content)
+
+
+def _parameter(head: bytes, name: bytes) -> str | None:
+    """Return a quoted parameter of Content-Disposition: raw UTF-8, for RFC 7578 (4.2) forbids `filename*`."""
+    found = re.findall(rb"(?im)^content-disposition:.*; *" + name + rb'="([^"]*)"', head)
+    if len(found) > 1 or b"*=" in head:
+        raise ValueError("a parameter that is there twice, or in the encoding that is forbidden here")
+    return bytes(found[0]).decode() if found else None

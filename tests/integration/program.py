@@ -7,7 +7,6 @@ Raises AssertionError where what is waited for does not come.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -16,10 +15,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from typing import IO
 
     from _typeshed import StrPath
@@ -107,16 +106,19 @@ class Program:
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """Return the exit status once it has ended; what it printed is whole then, and has been looked at."""
-        status = self.process.wait(timeout)
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end within {timeout} s:\n{self.err}") from None
         for thread in self._threads:
             thread.join()
         for line in (*self._out, *self._err):
             assert_fit_to_show(line)
         return status
 
-    def finish(self) -> Finished:
+    def finish(self, timeout: float) -> Finished:
         """Wait for its end, and return all that it came to."""
-        return Finished(self.wait(PATIENCE * 2), self.out, self.err)
+        return Finished(self.wait(timeout), self.out, self.err)
 
     def end(self) -> None:
         """Make sure that it is gone, however the test ended, and look at what it printed."""
@@ -145,11 +147,11 @@ def assert_fit_to_show(line: bytes) -> None:
     assert not _UNSAFE.search(line), line
 
 
-def run(*arguments: StrPath, env: Mapping[str, str] | None = None) -> Finished:
-    """Run a command to its end."""
+def run(*arguments: StrPath, env: Mapping[str, str] | None = None, timeout: float = 2 * PATIENCE) -> Finished:
+    """Run a command to its end; AssertionError when that does not come."""
     program = Program(*arguments, env=env)
     try:
-        return program.finish()
+        return program.finish(timeout)
     finally:
         program.end()
 
@@ -162,117 +164,6 @@ def until(condition: Callable[[], Found], what: str = "", timeout: float = PATIE
         assert time.monotonic() < end, f"not within {timeout} s: {what}"
         step.wait(_STEP)
     return found
-
-
-class Place:
-    """A drop folder, and a configuration for it with little patience.
-
-    Attributes:
-        root: what lies beside the drop folder, on the same file system.
-        config: the configuration file.
-    """
-
-    def __init__(self, root: Path, base_url: str) -> None:
-        self.root = root
-        self.drop, self.config = root / "drop", root / "config.yaml"
-        self.done, self.failed, self.work = (self.drop / name for name in ("done", "failed", ".processing"))
-        self.drop.mkdir()
-        self._settings: dict[str, Any] = {
-            "drop_dir": str(self.drop),
-            "api.base_url": base_url,
-            "api.api_code": API_CODE,
-            "settle.quiet": 0,
-            "retry.initial": "100ms",
-            "retry.max": "200ms",
-        }
-        self.configure()
-
-    def configure(self, **changes: object) -> None:
-        """Write the configuration anew with these keys changed: `settle__quiet=1` is `settle.quiet`."""
-        self._settings.update({key.replace("__", "."): value for key, value in changes.items()})
-        nested: dict[str, Any] = {}
-        for key, value in self._settings.items():
-            section, _, name = key.rpartition(".")
-            (nested.setdefault(section, {}) if section else nested)[name] = value
-        self.write_config(json.dumps(nested, indent=2))
-
-    def write_config(self, text: str) -> None:
-        """Write the configuration as it stands here, for its owner alone to read."""
-        self.config.touch(mode=0o600)
-        self.config.write_text(text, encoding="utf-8")
-
-    def put(self, name: str | bytes, content: bytes, way: str = "move") -> Path:
-        """Drop a file: by "copy", by "rename" of a temporary name, or by "move" from another folder, at once."""
-        path = Path(os.fsdecode(os.path.join(os.fsencode(self.drop), os.fsencode(name))))
-        first = {
-            "copy": path,
-            "rename": self.drop / f"~{len(content)}-{time.monotonic_ns()}.tmp",
-            "move": self.root / f"outside-{time.monotonic_ns()}",
-        }[way]
-        first.write_bytes(content)
-        if first != path:
-            first.rename(path)
-        return path
-
-    def put_after(self, before: Path, name: str, content: bytes) -> Path:
-        """Drop a file that is surely younger than another, whatever the file system's clock ticks in."""
-        while True:
-            path = self.put(name, content)
-            if path.stat().st_ctime_ns > before.stat().st_ctime_ns:
-                return path
-
-    def once(self, **env: str) -> Finished:
-        """Run `run --once` here."""
-        return run("run", "--once", "-c", self.config, env=env)
-
-    def waiting(self) -> list[str]:
-        """The documents in the drop folder and the work folder."""
-        return sorted(names(self.drop) + documents(self.work))
-
-    def until_done(self, *wanted: str) -> None:
-        """Wait until all of these documents lie in the done folder."""
-        until(lambda: set(wanted) <= set(names(self.done)), f"{wanted} in done/, which holds {names(self.done)}")
-
-    def until_failed(self, *wanted: str) -> None:
-        """Wait until all of these documents lie in the failed folder."""
-        until(lambda: set(wanted) <= set(names(self.failed)), f"{wanted} in failed/, which holds {names(self.failed)}")
-
-
-def names(folder: Path) -> list[str]:
-    """Return the names of the files in a folder; none when it is not there."""
-    try:
-        return sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())
-    except FileNotFoundError:
-        return []
-
-
-def documents(folder: Path) -> list[str]:
-    """Return the names of the documents: neither sidecars nor what is hidden."""
-    return [name for name in names(folder) if not name.endswith(".json") and not name.startswith(".")]
-
-
-def sidecar(document: Path) -> dict[str, Any]:
-    """Return the sidecar beside a document, in the order of its fields."""
-    with open(os.fspath(document) + ".json", "rb") as file:
-        parsed: dict[str, Any] = json.load(file)
-    return parsed
-
-
-def pdf(content: str = "", size: int = 0) -> bytes:
-    """Return a PDF, as far as one can tell by its beginning and its end, with something in it, of `size` bytes."""
-    head, tail = b"%PDF-1.7\n% " + content.encode(), b"\nstartxref\n0\n%%EOF\n"
-    return head + b"x" * (size - len(head) - len(tail)) + tail
-
-
-def sample(name: str) -> bytes:
-    """Return one of the sample invoices."""
-    return (SAMPLES / name).read_bytes()
-
-
-def samples() -> Sequence[str]:
-    """Return the names of all sample documents, shortcuts left out."""
-    kinds = {".pdf", ".doc", ".docx", ".xls", ".xlsx"}
-    return sorted(path.name for path in SAMPLES.iterdir() if path.suffix in kinds)
 
 
 def lines_with(text: str, lines: Iterable[str]) -> list[str]:

@@ -9,18 +9,18 @@ waited for does not come.
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 
+from tests.integration.answers import OK, Answer
 from tests.integration.multipart import Part, parts_of
 
 if TYPE_CHECKING:
@@ -30,40 +30,6 @@ _PATH = re.compile(r"(?:http://[^/]+)?/web-api/order/([^/]+)/invoice")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POLL = 0.02
 PATIENCE = 30.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a request is answered.
-
-    Attributes:
-        delay: seconds before the answer.
-        hold: wait until this is set, before the answer.
-        drop: close the connection instead: "early" before the body is read, "late" after it.
-        drip: seconds between the bytes of the body.
-    """
-
-    status: int = 200
-    body: bytes = b"{}"
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-    delay: float = 0.0
-    hold: threading.Event | None = None
-    drop: str = ""
-    drip: float = 0.0
-
-
-OK = Answer()
-
-
-def refused(code: int, message: str, status: int = 400) -> Answer:
-    """Return the API's error object in JSON, as its clients have seen it."""
-    return Answer(status, json.dumps({"error": {"code": code, "message": message}}).encode())
-
-
-def refused_in_xml(code: int, message: str, status: int = 400) -> Answer:
-    """Return the same in XML."""
-    body = f"<?xml version='1.0'?><InvoiceResponse><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    return Answer(status, (body + "</InvoiceResponse>").encode(), {"Content-Type": "text/xml"})
 
 
 @dataclass
@@ -219,7 +185,7 @@ class _Server(ThreadingHTTPServer):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_: object) -> None:
         """A client that is gone is no fault; anything else is one of ours and fails the test."""
         error = sys.exception()
         if not isinstance(error, ConnectionError):

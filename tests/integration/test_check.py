@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import API_CODE, Program, pdf, run
+from tests.integration.place import pdf
+from tests.integration.program import API_CODE, Program, run
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Start
-    from tests.integration.program import Place
+    from tests.integration.place import Place
 
 
 def _tree(folder: Path) -> Iterator[tuple[str, int]]:

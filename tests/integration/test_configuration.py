@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import API_CODE, documents, names, pdf, run, until
+from tests.integration.place import documents, names, pdf
+from tests.integration.program import API_CODE, run, until
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
-    from tests.integration.program import Finished, Place
+    from tests.integration.place import Place
+    from tests.integration.program import Finished
 
 CODES = {
     source: f"{number}ec2e7c0-de0f-4a11-bea2-1a7e57001dea"
@@ -116,7 +119,7 @@ def _remove(place: Place, env: dict[str, str], source: str) -> None:
 
 
 def test_the_api_code_comes_from_the_first_source_that_has_one(api: StandIn, place: Place, start: Start) -> None:
-    """Credential, file, variable, configuration, in this order; and none of them shows up anywhere but in the header."""
+    """Credential, file, variable, configuration, in this order; none of them is seen anywhere but in the header."""
     env = _sources(place)
     for number, source in enumerate(CODES):
         daemon = start("run", "-c", place.config, **env)
@@ -209,9 +212,7 @@ def test_the_status_page_has_a_name_of_its_own(api: StandIn, place: Place, start
 
 def test_folders_on_two_file_systems_are_refused(place: Place) -> None:
     """A done folder on another file system: status 78 before anything is sent, and the sentence says which two."""
-    import tempfile  # noqa: PLC0415 - only here
-
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # noqa: S108 - the other file system of Linux
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
         place.configure(done_dir=elsewhere)
         place.put("1.pdf", pdf())
         finished = place.once()

@@ -6,18 +6,21 @@ import hashlib
 import json
 import os
 import pwd
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.answers import Answer
 from tests.integration.events import events_in
-from tests.integration.program import API_CODE, names, pdf, run, sample, samples, sidecar
-from tests.integration.stand_in import Answer
+from tests.integration.place import names, pdf, sample, samples, sidecar
+from tests.integration.program import API_CODE, run
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
-    from tests.integration.program import Place, Program
+    from tests.integration.place import Place
+    from tests.integration.program import Program
     from tests.integration.stand_in import StandIn
 
 FIELDS = [
@@ -64,8 +67,8 @@ def test_the_receipt_says_what_was_sent(api: StandIn, place: Place, daemon: Prog
     place.until_done("12345.pdf")
     told = sidecar(place.done / "12345.pdf")
     assert list(told) == FIELDS
-    times = [datetime.strptime(told.pop(key), "%Y-%m-%dT%H:%M:%S.%fZ") for key in ("received_at", "finished_at")]
-    assert abs(times[0].replace(tzinfo=UTC) - before).total_seconds() < 5
+    times = [_moment(told.pop(key)) for key in ("received_at", "finished_at")]
+    assert abs(times[0] - before).total_seconds() < 5
     assert times[0] <= times[1]
     assert told == {
         "version": 1,
@@ -81,6 +84,11 @@ def test_the_receipt_says_what_was_sent(api: StandIn, place: Place, daemon: Prog
         "error": None,
         "response": '{"ok": "\u00e4\\u0007"}',
     }
+
+
+def _moment(text: str) -> datetime:
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
+    return datetime.fromisoformat(text)
 
 
 def test_the_receipt_is_there_before_its_document(place: Place, daemon: Program) -> None:
@@ -191,6 +199,40 @@ def test_no_more_are_sent_at_once_than_configured(api: StandIn, place: Place, st
     spans = [(request.started, request.answered or 0.0) for request in api.requests]
     together = [sum(start <= moment < end for start, end in spans) for moment, _ in spans]
     assert max(together) == 2
+
+
+def test_a_burst_of_files_goes_out_once_each(api: StandIn, place: Place, daemon: Program) -> None:
+    """The month's 300 invoices are exported at once, while the daemon runs: each arrives, none twice."""
+    dropped = {f"{number}.pdf": pdf(str(number)) for number in range(300)}
+    for name, content in dropped.items():
+        place.put(name, content, "copy")
+    place.until_done(*dropped)
+    sent = {request.part.file_name: request.part.content for request in api.requests}
+    assert sent == dropped
+    assert len(api.requests) == len(dropped)
+
+
+@pytest.mark.parametrize("moment", [0, 951_782_400, 4_102_444_800])
+def test_a_file_may_have_any_date(api: StandIn, place: Place, daemon: Program, moment: int) -> None:
+    """A copy keeps the date of its original: 1970, 2000 or 2100, it is dropped now and sent now."""
+    original = place.root / "12345.pdf"
+    original.write_bytes(pdf())
+    os.utime(original, (moment, moment))
+    original.rename(place.drop / "12345.pdf")
+    place.until_done("12345.pdf")
+    received = datetime.fromisoformat(sidecar(place.done / "12345.pdf")["received_at"])
+    assert abs((datetime.now(UTC) - received).total_seconds()) < 60
+
+
+def test_order_ids_may_be_of_any_script(api: StandIn, place: Place, start: Start) -> None:
+    """A pattern of the site's own lets letters and blanks through: they arrive as UTF-8, in path and file name."""
+    place.configure(order_id_pattern=".+")
+    start()
+    place.put("Größe 1 & 2.pdf", pdf())
+    place.until_done("Größe 1 & 2.pdf")
+    (request,) = api.wait_for(1)
+    assert request.path == "/web-api/order/Gr%C3%B6%C3%9Fe%201%20%26%202/invoice"
+    assert request.part.file_name == "Größe 1 & 2.pdf"
 
 
 def test_the_daemon_needs_no_command_line_but_the_configuration(place: Place) -> None:

@@ -1,19 +1,24 @@
-"""The log: each event one line, with the fields by which a file's whole story is found, and nothing that can forge one."""
+"""The log: each event one line, with the fields by which a file's whole story is found, and none is forged."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.program import lines_with, pdf
-from tests.integration.stand_in import OK, Answer, refused
+from tests.integration.answers import OK, Answer, refused
+from tests.integration.place import pdf
+from tests.integration.program import ROOT, lines_with
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
-    from tests.integration.program import Place, Program
+    from tests.integration.place import Place
+    from tests.integration.program import Program
     from tests.integration.stand_in import StandIn
 
 _TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) \S.*")
@@ -106,13 +111,7 @@ def test_a_pause_is_told_once(api: StandIn, place: Place, daemon: Program) -> No
 
 
 def test_a_log_that_nobody_reads_holds_up_no_invoice(api: StandIn, place: Place) -> None:
-    """stderr is a pipe that is full: invoices are delivered all the same, and the daemon can be stopped."""
-    import os  # noqa: PLC0415 - only here
-    import subprocess  # noqa: PLC0415 - likewise
-    import sys  # noqa: PLC0415 - likewise
-
-    from tests.integration.program import ROOT  # noqa: PLC0415 - likewise
-
+    """The log goes into a pipe that is full: invoices are delivered all the same, and the daemon can be stopped."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     try:

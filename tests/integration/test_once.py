@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import ROOT, documents, names, pdf, run, sidecar
-from tests.integration.stand_in import Answer, StandIn, refused
+from tests.integration.answers import Answer, refused
+from tests.integration.place import documents, names, pdf, sidecar
+from tests.integration.program import ROOT, run
+from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
-    from tests.integration.program import Place
+    from tests.integration.place import Place
 
 
 def test_all_well(api: StandIn, place: Place) -> None:
@@ -71,15 +73,35 @@ def test_the_api_cannot_be_reached(place: Place) -> None:
     assert documents(place.done) == [f"{number}.pdf" for number in range(8)]
 
 
-@pytest.mark.parametrize("status", [401, 500])
-def test_what_cannot_be_sent_now_is_left_waiting(api: StandIn, place: Place, status: int) -> None:
-    """The API code is refused, or the API is ill: status 75, and no file is called failed."""
-    api.default = Answer(status, b"")
+NOT_NOW = (
+    Answer(401, b""),
+    Answer(302, b"", {"Location": "/login"}),
+    Answer(429, b"", {"Retry-After": "3600"}),
+    Answer(500, b""),
+    refused(101, "Wrong API code"),
+)
+
+
+@pytest.mark.parametrize("answer", NOT_NOW)
+def test_what_cannot_be_sent_now_is_left_waiting(api: StandIn, place: Place, answer: Answer) -> None:
+    """The API code is refused, or the API is ill or busy: status 75 before long, and no file is called failed."""
+    api.default = answer
     dropped = [place.put(f"{number}.pdf", pdf()).name for number in range(6)]
     finished = place.once()
     assert finished.status == 75, finished.err
     assert place.waiting() == dropped
     assert names(place.failed) == names(place.done) == []
+
+
+def test_one_file_that_keeps_failing(api: StandIn, place: Place) -> None:
+    """The API cannot bear one of them: the others are delivered, that one is left waiting, and it ends: status 75."""
+    api.script("2", Answer(500, b""))
+    for number in range(5):
+        place.put(f"{number}.pdf", pdf())
+    finished = place.once()
+    assert finished.status == 75, finished.err
+    assert documents(place.done) == ["0.pdf", "1.pdf", "3.pdf", "4.pdf"]
+    assert place.waiting() == ["2.pdf"]
 
 
 def test_another_instance_runs(place: Place, start: Start) -> None:

@@ -1,4 +1,4 @@
-"""The operator's fault: the configuration, not the invoices. The queue pauses, says why, and nothing is called failed."""
+"""The operator's fault, not the invoices': the queue pauses, says why, and nothing is called failed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import documents, names, pdf, sidecar, until
-from tests.integration.stand_in import OK, Answer, StandIn, refused
+from tests.integration.answers import OK, Answer, refused
+from tests.integration.place import documents, names, pdf, sidecar
+from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
-    from tests.integration.program import Place, Program
+    from tests.integration.place import Place
+    from tests.integration.program import Program
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Who are you?</body></html>"
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -37,7 +39,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_queue_pauses_and_goes_on_when_it_is_mended(api: StandIn, place: Place, daemon: Program, fault: str) -> None:
+def test_the_queue_pauses_and_goes_on_when_it_is_mended(
+    api: StandIn, place: Place, daemon: Program, fault: str
+) -> None:
     """Wrong code, wrong address, a login page: the log says so, later files wait in sight, all are sent in the end."""
     api.default, word = FAULTS[fault]
     first = [place.put(f"{number}.pdf", pdf()).name for number in range(3)]
@@ -124,7 +128,7 @@ def test_a_tls_fault_pauses_the_queue(place: Place, start: Start) -> None:
             place.put("1.pdf", pdf())
             assert "secure connection" in daemon.says("the queue is paused")
             assert place.waiting() == ["1.pdf"]
-            assert until(lambda: documents(place.work) and sidecar(place.work / "1.pdf"))["in_doubt"] is False
+            assert place.note_of("1.pdf")["in_doubt"] is False
         finally:
             server.shutdown()
             thread.join()

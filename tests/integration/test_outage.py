@@ -1,20 +1,24 @@
-"""The world's fault: the API is away, ill or slow. Everything waits, nothing is called failed, and it goes on by itself."""
+"""The world's fault: the API is away, ill or slow. Everything waits, nothing is called failed, and it goes on."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import documents, lines_with, names, pdf, sidecar, until
-from tests.integration.stand_in import OK, Answer, StandIn
+from tests.integration.answers import OK, Answer
+from tests.integration.place import documents, names, pdf, sidecar
+from tests.integration.program import lines_with, until
+from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
-    from tests.integration.program import Place, Program
+    from tests.integration.place import Place
+    from tests.integration.program import Program
 
 WORKERS = 4
 DROPPED = [f"{number:02}.pdf" for number in range(20)]
@@ -52,7 +56,7 @@ def test_an_api_that_is_ill_is_asked_about_one_file_at_a_time(api: StandIn, plac
     assert names(place.failed) == names(place.done) == []
     assert len(documents(place.work)) <= 2 * WORKERS
     probes = sorted(api.requests[2 * WORKERS : 25], key=lambda request: request.started)
-    assert all((one.answered or 0) <= two.started for one, two in zip(probes, probes[1:], strict=False))
+    assert all((one.answered or 0) <= two.started for one, two in pairwise(probes))
     api.default = OK
     place.until_done(*DROPPED)
     assert place.waiting() == names(place.failed) == []
@@ -76,16 +80,14 @@ def test_what_waits_says_why(api: StandIn, place: Place, daemon: Program) -> Non
     api.default = Answer(500, b"out of order")
     place.put("12345.pdf", pdf())
     api.wait_for(2)
-    told = until(lambda: names(place.work) and sidecar(place.work / "12345.pdf"), "its note")
+    told = place.note_of("12345.pdf")
     assert (told["state"], told["order_id"], told["http_status"]) == ("waiting", "12345", 500)
     assert (told["finished_at"], told["response"]) == (None, "out of order")
     assert (told["error"]["source"], told["error"]["code"]) == ("http", None)
     assert "by itself" in told["error"]["hint"]
 
 
-def test_a_file_that_alone_keeps_failing_does_not_block_the_others(
-    api: StandIn, place: Place, start: Start
-) -> None:
+def test_a_file_that_alone_keeps_failing_does_not_block_the_others(api: StandIn, place: Place, start: Start) -> None:
     """One poisonous file, others go through: it is put aside after retry.max_attempts, and holds nobody up."""
     place.configure(retry__max_attempts=3)
     api.script("poison", Answer(500, b"cannot bear it"))
@@ -97,13 +99,17 @@ def test_a_file_that_alone_keeps_failing_does_not_block_the_others(
         place.until_done(others[-1])
         if "poison.pdf" in names(place.failed):
             break
-        until(lambda seen=len(api.of("poison")): len(api.of("poison")) > seen or names(place.failed), "a retry")
+        _until_asked_again(api, place, len(api.of("poison")))
     place.until_failed("poison.pdf")
     told = sidecar(place.failed / "poison.pdf")
     assert (told["state"], told["http_status"], told["response"]) == ("failed", 500, "cannot bear it")
     assert (told["error"]["source"], told["error"]["code"]) == ("http", None)
     assert 3 <= told["attempts"] == len(api.of("poison")) <= 6
     assert documents(place.done) == sorted(others)
+
+
+def _until_asked_again(api: StandIn, place: Place, times: int) -> None:
+    until(lambda: len(api.of("poison")) > times or names(place.failed), "a retry, or the end of them")
 
 
 def test_a_file_that_fails_with_nobody_to_compare_is_never_given_up(api: StandIn, place: Place, start: Start) -> None:
@@ -192,7 +198,9 @@ def test_an_answer_that_proves_nothing(api: StandIn, place: Place, start: Start,
     assert (len(api.requests), told["attempts"], told["in_doubt"]) == (2, 2, True)
 
 
-@pytest.mark.parametrize("answer", [Answer(200, b""), Answer(200, b"<InvoiceResponse/>"), Answer(200, b'{"error": null}')])
+@pytest.mark.parametrize(
+    "answer", [Answer(200, b""), Answer(200, b"<InvoiceResponse/>"), Answer(200, b'{"error": null}')]
+)
 def test_answers_that_are_a_yes(api: StandIn, place: Place, daemon: Program, answer: Answer) -> None:
     """An empty body, or JSON or XML without an error in it, is the API's yes."""
     api.default = answer

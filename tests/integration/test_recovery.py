@@ -1,23 +1,22 @@
-"""Crashes, full disks and folders that go away: every file is in exactly one folder, and is delivered in the end."""
+"""Crashes and full disks: every file is in exactly one folder at every moment, and is delivered in the end."""
 
 from __future__ import annotations
 
 import json
 import random
 import resource
-import shutil
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from tests.integration.program import documents, names, pdf, sidecar, until
-from tests.integration.stand_in import OK, Answer
+from tests.integration.answers import OK, Answer
+from tests.integration.place import documents, names, pdf, sidecar
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Start
-    from tests.integration.program import Place
+    from tests.integration.place import Place
     from tests.integration.stand_in import StandIn
 
 ROUNDS = 20
@@ -26,7 +25,7 @@ SEED = 20_261_122
 
 
 def test_kill_at_any_moment(api: StandIn, place: Place, start: Start) -> None:
-    """20 times kill -9 at a random moment: then all is delivered, once on disk, and twice only where the receipt says so."""
+    """20 times kill -9 at a random moment: then all is delivered, and sent twice only where the receipt says so."""
     chance = random.Random(SEED)
     api.default = Answer(delay=0.002)
     dropped: dict[str, bytes] = {}
@@ -74,7 +73,7 @@ def _assert_delivered(api: StandIn, place: Place, dropped: dict[str, bytes]) -> 
 
 
 def test_a_crash_during_an_upload_leaves_a_doubt(api: StandIn, place: Place, start: Start) -> None:
-    """Killed before the answer came: sent again at the next start, and the receipt says that it may be the second time."""
+    """Killed before the answer came: sent again at the next start, and the receipt says so."""
     api.script("12345", Answer(hold=threading.Event()), OK)
     daemon = start()
     place.put("12345.pdf", pdf())
@@ -153,77 +152,30 @@ def test_nothing_is_sent_that_could_not_be_recorded(api: StandIn, place: Place, 
     assert not any(sidecar(place.done / name)["in_doubt"] for name in dropped)
 
 
-def _restore(place: Place) -> None:
-    for folder in (place.drop, place.done, place.failed, place.work):
-        folder.mkdir()
-
-
-def test_the_folders_are_removed_and_made_again(api: StandIn, place: Place, start: Start) -> None:
-    """Somebody deletes the drop folder: said aloud, never made anew by the program, used again when it is back."""
+def test_files_that_vanish_do_no_harm(api: StandIn, place: Place, start: Start) -> None:
+    """A clerk deletes files again as soon as they are dropped: the daemon takes or misses each, and goes on."""
     daemon = start()
-    place.put("1.pdf", pdf())
-    place.until_done("1.pdf")
-    shutil.rmtree(place.drop)
-    assert str(place.drop) in daemon.says("ERROR")
-    daemon.says("waiting for the folders")
-    assert not place.drop.exists()
-    _restore(place)
-    place.put("2.pdf", pdf())
-    place.until_done("2.pdf")
+    for number in range(200):
+        (place.drop / f"{number}.pdf").write_bytes(pdf())
+        (place.drop / f"{number}.pdf").unlink(missing_ok=True)
+    place.put("last.pdf", pdf())
+    place.until_done("last.pdf")
     assert daemon.stop() == 0
+    assert len(documents(place.done)) == len({request.order_id for request in api.requests})
 
 
-def test_only_the_drop_folder_is_back(api: StandIn, place: Place, start: Start) -> None:
-    """An empty drop folder may be a bare mount point: nothing is made in it, and nothing is sent."""
-    daemon = start()
-    shutil.rmtree(place.drop)
-    daemon.says("waiting for the folders")
-    place.drop.mkdir()
-    place.put("1.pdf", pdf())
-    daemon.says("waiting for the folders", times=2)
-    assert names(place.drop) == ["1.pdf"]
-    assert not place.done.exists()
-    assert daemon.stop() == 0
-    assert api.requests == []
-
-
-def test_the_drop_folder_is_renamed_away_and_back(api: StandIn, place: Place, start: Start) -> None:
-    """Files that arrive under the other name are delivered as soon as the folder has its own name again."""
-    place.configure(settle__rescan="1s")  # which bounds how long a vanished folder may go unnoticed
-    daemon = start()
-    away = place.root / "away"
-    place.drop.rename(away)
-    daemon.says("ERROR")
-    (place.root / "new.pdf").write_bytes(pdf())
-    (place.root / "new.pdf").rename(away / "1.pdf")
-    daemon.says("waiting for the folders")
-    assert not place.drop.exists()
-    assert api.requests == []
-    away.rename(place.drop)
-    place.until_done("1.pdf")
-    assert daemon.stop() == 0
-
-
-def test_done_is_taken_away_during_an_upload(api: StandIn, place: Place, start: Start) -> None:
-    """The done folder goes away while an invoice is under way: nothing is lost, and in the end it lies in done/."""
+def test_a_file_that_is_deleted_while_it_is_sent(api: StandIn, place: Place, start: Start) -> None:
+    """Somebody empties the hidden work folder during an upload: said in the log, and nothing waits for it for ever."""
     hold = threading.Event()
-    api.script("1", Answer(hold=hold), OK)
+    api.script("1", Answer(hold=hold))
     daemon = start()
     place.put("1.pdf", pdf())
     api.wait_for(1)
-    place.done.rename(place.root / "done-away")
+    (place.work / "1.pdf").unlink()
     hold.set()
     place.put("2.pdf", pdf())
-    daemon.says("ERROR")
-    (place.root / "done-away").rename(place.done)
-    place.until_done("1.pdf", "2.pdf")
-    assert names(place.failed) == []
-    assert until(lambda: names(place.work) == [], "an empty work folder")
-
-
-def test_a_stop_while_the_folders_are_away(place: Place, start: Start) -> None:
-    """A daemon that waits for its folders can be stopped: status 0."""
-    daemon = start()
-    shutil.rmtree(place.drop)
-    daemon.says("waiting for the folders")
+    place.until_done("2.pdf")
+    daemon.says("1.pdf")
     assert daemon.stop() == 0
+    assert place.once().status == 0
+    assert names(place.work) == []

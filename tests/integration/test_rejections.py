@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.integration.program import API_CODE, documents, lines_with, names, pdf, sample, sidecar
-from tests.integration.stand_in import Answer, refused, refused_in_xml
+from tests.integration.answers import Answer, refused, refused_in_xml
+from tests.integration.place import documents, names, pdf, sample, sidecar
+from tests.integration.program import API_CODE, lines_with
 from tests.integration.test_delivery import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.conftest import Start
-    from tests.integration.program import Place, Program
+    from tests.integration.place import Place
+    from tests.integration.program import Program
     from tests.integration.stand_in import StandIn
 
 # The API document's own table, but for 105, which may pass.
@@ -74,9 +76,7 @@ def test_an_order_that_is_closed_reads_as_documented(api: StandIn, place: Place,
     error = sidecar(place.failed / "12345.pdf")["error"]
     assert list(error) == ["source", "code", "reason", "message", "hint"]
     assert (error["reason"], error["message"]) == ("order_closed", "Order is already shipped or cancelled")
-    assert error["hint"].startswith(
-        "The order has left or was cancelled, so its invoice can no longer be changed."
-    )
+    assert error["hint"].startswith("The order has left or was cancelled, so its invoice can no longer be changed.")
 
 
 def test_a_link_that_the_service_cannot_fetch_is_tried_three_times(api: StandIn, place: Place, daemon: Program) -> None:

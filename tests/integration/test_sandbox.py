@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.integration.program import API_CODE, documents, pdf, run, sample, sidecar
+from tests.integration.place import documents, pdf, sample, sidecar
+from tests.integration.program import API_CODE, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.integration.conftest import Start
-    from tests.integration.program import Place, Program
+    from tests.integration.place import Place
+    from tests.integration.program import Program
 
 TIMEOUT = 10
 XML = {"ApiCode": API_CODE}
@@ -33,7 +35,9 @@ def _base_url(sandbox: Program) -> str:
     return sandbox.prints("api.base_url: ").removeprefix("api.base_url: ")
 
 
-def _post(sandbox: Program, order: str, headers: Mapping[str, str], **parts: tuple[str | None, bytes]) -> requests.Response:
+def _post(
+    sandbox: Program, order: str, headers: Mapping[str, str], **parts: tuple[str | None, bytes]
+) -> requests.Response:
     # requests takes a part for a field when its file name is None.
     files = parts or {"nothing": (None, b"")}
     return requests.post(f"{_base_url(sandbox)}/order/{order}/invoice", headers=headers, files=files, timeout=TIMEOUT)
@@ -73,7 +77,9 @@ def test_the_shape_of_the_answer_is_the_clients_choice(sandbox: Program) -> None
     """JSON where the client accepts it; without an Accept header, XML."""
     refusal = _post(sandbox, "E103", JSON, File=("1.pdf", pdf()))
     assert refusal.json()["error"]["code"] == 103
-    answer = requests.Request("POST", f"{_base_url(sandbox)}/order/E103/invoice", headers=XML, files={"File": ("1.pdf", pdf())})
+    answer = requests.Request(
+        "POST", f"{_base_url(sandbox)}/order/E103/invoice", headers=XML, files={"File": ("1.pdf", pdf())}
+    )
     with requests.Session() as session:
         session.headers.pop("Accept")
         response = session.send(session.prepare_request(answer), timeout=TIMEOUT)
@@ -132,7 +138,11 @@ def test_it_remembers_what_it_got(place: Place, sandbox: Program) -> None:
     assert place.once().status == 0
     answer = requests.get(_base_url(sandbox).replace("/web-api", "/sandbox/invoices"), timeout=TIMEOUT)
     rows = {row["order_id"]: row for row in answer.json()}
-    assert rows["1"]["sha256"] == sidecar(place.done / "1.docx")["sha256"] == hashlib.sha256(sample("invoice.docx")).hexdigest()
+    assert (
+        rows["1"]["sha256"]
+        == sidecar(place.done / "1.docx")["sha256"]
+        == hashlib.sha256(sample("invoice.docx")).hexdigest()
+    )
     assert rows["1"]["file_name"] == "1.docx"
     assert rows["2"]["file_url"] == "https://billing.example.com/invoices/12345.pdf"
     assert API_CODE not in json.dumps(rows) + sandbox.err

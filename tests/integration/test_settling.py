@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import documents, names, pdf, sample, sidecar, until
-from tests.integration.stand_in import Answer
+from tests.integration.answers import Answer
+from tests.integration.place import documents, names, pdf, sample, sidecar
+from tests.integration.program import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Start
-    from tests.integration.program import Place
+    from tests.integration.place import Place
     from tests.integration.stand_in import StandIn
 
 PAUSE = 0.4  # between two writes: longer than settle.quiet
@@ -42,14 +43,16 @@ def _write_slowly(path: Path, pieces: list[bytes], *, keep_open: bool) -> None:
 
 @pytest.mark.parametrize("keep_open", [True, False])
 def test_a_file_that_is_written_slowly_is_sent_once_and_whole(
-    api: StandIn, place: Place, start: Start, keep_open: bool
+    api: StandIn, place: Place, start: Start, *, keep_open: bool
 ) -> None:
     """A slow copy pauses longer than settle.quiet, with the file open or closed in between: sent once, whole."""
     place.configure(settle__quiet="200ms")
     start()
     slow = {f"{number}{os.path.splitext(name)[1]}": sample(name) for number, name in enumerate(_WITH_AN_END)}
     writers = [
-        threading.Thread(target=_write_slowly, args=(place.drop / name, _pieces(text, 4)), kwargs={"keep_open": keep_open})
+        threading.Thread(
+            target=_write_slowly, args=(place.drop / name, _pieces(text, 4)), kwargs={"keep_open": keep_open}
+        )
         for name, text in slow.items()
     ]
     for writer in writers:
@@ -96,7 +99,9 @@ def test_a_file_that_is_still_mapped_for_writing(api: StandIn, place: Place, sta
 
 
 @pytest.mark.parametrize("name", ["invoice.pdf", "invoice.docx", "invoice.doc", "invoice.xlsx"])
-def test_a_cut_off_document_is_given_time_and_then_rejected(api: StandIn, place: Place, start: Start, name: str) -> None:
+def test_a_cut_off_document_is_given_time_and_then_rejected(
+    api: StandIn, place: Place, start: Start, name: str
+) -> None:
     """A document without its end stays where it is for settle.incomplete_after, and is then rejected as incomplete."""
     place.configure(settle__incomplete_after="1s")
     start()

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import API_CODE, documents, names, pdf, sidecar
-from tests.integration.stand_in import OK, Answer, StandIn
+from tests.integration.answers import OK, Answer
+from tests.integration.place import documents, names, pdf, sidecar
+from tests.integration.program import API_CODE
+from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
-    from tests.integration.program import Place, Program
+    from tests.integration.place import Place
+    from tests.integration.program import Program
 
 STOPS = [signal.SIGTERM, signal.SIGINT]
 
@@ -25,6 +28,18 @@ def test_an_idle_daemon_stops_at_once(place: Place, daemon: Program, number: sig
     began = time.monotonic()
     assert daemon.stop(number) == 0
     assert time.monotonic() - began < 3
+
+
+def test_a_stop_at_the_very_moment_of_the_start(place: Place, start: Start) -> None:
+    """A signal that comes while the daemon is about to wait is not slept through, whatever the moment."""
+    daemons = []
+    for number in range(8):
+        drop = place.root / f"drop-{number}"
+        drop.mkdir()
+        place.configure(drop_dir=str(drop))
+        daemons.append(start())
+        daemons[-1].send(signal.SIGTERM)
+    assert [daemon.wait(5) for daemon in daemons] == [0] * 8
 
 
 @pytest.mark.parametrize("number", STOPS)
@@ -146,7 +161,7 @@ def test_a_reload_in_the_midst_of_an_upload(api: StandIn, place: Place, daemon: 
 
 
 def test_a_reload_to_a_folder_that_is_missing(api: StandIn, place: Place, daemon: Program) -> None:
-    """SIGHUP with a drop folder that is not there: said aloud; as soon as the configuration is right again it goes on."""
+    """SIGHUP with a drop folder that is not there: said aloud; with the next right configuration it goes on."""
     place.configure(drop_dir=str(place.root / "nowhere"))
     daemon.send(signal.SIGHUP)
     daemon.says("nowhere")

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import names, pdf, run, sample
-from tests.integration.stand_in import Answer, StandIn, refused
+from tests.integration.answers import Answer, refused
+from tests.integration.place import names, pdf, sample
+from tests.integration.program import run
+from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Start
-    from tests.integration.program import Place
+    from tests.integration.place import Place
 
 
 @pytest.fixture
@@ -32,7 +34,11 @@ def _file(desk: Path, name: str, content: bytes | None = None) -> Path:
 
 def test_each_file_is_sent_and_told(api: StandIn, place: Place, desk: Path) -> None:
     """Several files: each is sent, each gets its line, all stay where they are, nothing is written beside them."""
-    paths = [_file(desk, "1.pdf"), _file(desk, "2.DOCX", sample("invoice.docx")), _file(desk, "3.url", sample("shortcut.url"))]
+    paths = [
+        _file(desk, "1.pdf"),
+        _file(desk, "2.DOCX", sample("invoice.docx")),
+        _file(desk, "3.url", sample("shortcut.url")),
+    ]
     before = {path: path.read_bytes() for path in paths}
     finished = run("upload", "-c", place.config, *paths)
     assert finished.status == 0, finished.err
@@ -72,27 +78,25 @@ def test_one_of_them_is_rejected(api: StandIn, place: Place, desk: Path) -> None
     assert "can no longer be changed" in second
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "code"),
-    [
-        ("my invoice.pdf", pdf(), "100"),
-        ("1.txt", b"text", "106"),
-        ("2.pdf", b"text", "106"),
-        ("3.pdf", b"", "108"),
-        ("4.pdf", pdf("", (10 << 20) + 1), "109"),
-        ("5.url", b"[InternetShortcut]\nURL=ftp://example.com/\n", "104"),
-        ("6.pdf", sample("invoice.pdf")[:5000], "rejected"),
-    ],
-)
-def test_what_is_no_invoice_is_not_sent(
-    api: StandIn, place: Place, desk: Path, name: str, content: bytes, code: str
-) -> None:
+BAD = {
+    "my invoice.pdf": (pdf(), "100"),
+    "1.txt": (b"text", "106"),
+    "2.pdf": (b"text", "106"),
+    "3.pdf": (b"", "108"),
+    "4.pdf": (pdf("", (10 << 20) + 1), "109"),
+    "5.url": (b"[InternetShortcut]\nURL=ftp://example.com/\n", "104"),
+    "6.pdf": (sample("invoice.pdf")[:5000], "rejected"),
+}
+
+
+def test_what_is_no_invoice_is_not_sent(api: StandIn, place: Place, desk: Path) -> None:
     """The same judgement as the daemon's, at once: status 1, and not one request."""
-    path = _file(desk, name, content)
-    finished = run("upload", "-c", place.config, path)
+    paths = {_file(desk, name, content): code for name, (content, code) in BAD.items()}
+    finished = run("upload", "-c", place.config, *paths)
     assert finished.status == 1
-    assert finished.out.startswith(f"{path}: rejected")
-    assert code in finished.out
+    for line, (path, code) in zip(finished.out.splitlines(), paths.items(), strict=True):
+        assert line.startswith(f"{path}: rejected")
+        assert code in line
     assert api.requests == []
 
 
@@ -135,7 +139,7 @@ def test_wrong_usage(api: StandIn, place: Place, desk: Path) -> None:
 def test_a_fifo_does_not_hang(api: StandIn, place: Place, desk: Path) -> None:
     """A FIFO among the files is refused with a sentence; the command does not wait for its writer."""
     os.mkfifo(desk / "1.pdf")
-    finished = run("upload", "-c", place.config, desk / "1.pdf")
+    finished = run("upload", "-c", place.config, desk / "1.pdf", timeout=10)
     assert finished.status in {1, 2}
     assert "1.pdf" in finished.out + finished.err
     assert api.requests == []

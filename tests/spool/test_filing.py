@@ -26,7 +26,7 @@ from invoice_watcher.spool.filing import (
     work_names,
 )
 from tests.support.box import OTHER_PDF, PDF, Box, receipt, written
-from tests.support.kernel import OldKernel, failing, interrupted
+from tests.support.kernel import OldKernel, failing, interrupted, traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +144,15 @@ def test_the_receipt_is_complete_before_the_document_appears(box: Box) -> None:
         for path in box.done.iterdir():
             path.unlink()
     pytest.fail("it never ends")
+
+
+def test_every_step_is_durable_before_the_next_one_relies_on_it(box: Box) -> None:
+    """After a power cut there is no empty receipt, and no note is gone before its document lies in its place."""
+    claimed(box)
+    with traced() as calls:
+        filed(box)
+    steps = [call for call in calls if call in {"pwrite", "fsync", "rename", "link", "renameat2", "unlink"}]
+    assert steps == ["pwrite", "fsync", "rename", "link", "renameat2", "fsync", "fsync", "unlink"]
 
 
 @pytest.mark.parametrize(("content", "free"), [

@@ -50,30 +50,44 @@ def failing(code: int) -> Callable[..., None]:
 def interrupted(call: int, interruption: Callable[[], object]) -> Iterator[Callable[[], bool]]:
     """Within the block, let something happen before this process's `call`-th system call on files.
 
-    Gives a function that tells whether it has happened. What stands in the way is the kernel's border: the functions
-    of `os` and `fcntl`, and renameat2.
+    Gives a function that tells whether it has happened.
     """
-    count = 0
+    calls: list[str] = []
 
-    def counted(name: str, function: Callable[..., object]) -> Callable[..., object]:
+    def count(name: str) -> None:
+        calls.append(name)
+        if len(calls) == call:
+            interruption()
+
+    with _heard(count):
+        yield lambda: len(calls) >= call
+
+
+@contextmanager
+def traced() -> Iterator[list[str]]:
+    """Give the names of the system calls on files that are made within the block, in their order."""
+    calls: list[str] = []
+    with _heard(calls.append):
+        yield calls
+
+
+@contextmanager
+def _heard(hear: Callable[[str], object]) -> Iterator[None]:
+    def announced(name: str, function: Callable[..., object]) -> Callable[..., object]:
         def wrapper(*args: object, **kwargs: object) -> object:
-            nonlocal count
-            count += 1
-            if count == call:
-                interruption()
+            hear(name)
             return function(*args, **kwargs)
 
-        wrapper.__name__ = name
         return wrapper
 
     with pytest.MonkeyPatch.context() as patch:
         for name in _OS_CALLS:
-            patch.setattr(os, name, counted(name, getattr(os, name)))
-        patch.setattr(fcntl, "fcntl", counted("fcntl", fcntl.fcntl))
-        patch.setattr(syscalls, "_libc", _CountedLibc(counted("renameat2", syscalls._libc.renameat2)))
-        yield lambda: count >= call
+            patch.setattr(os, name, announced(name, getattr(os, name)))
+        patch.setattr(fcntl, "fcntl", announced("fcntl", fcntl.fcntl))
+        patch.setattr(syscalls, "_libc", _Libc(announced("renameat2", syscalls._libc.renameat2)))
+        yield
 
 
-class _CountedLibc:
+class _Libc:
     def __init__(self, renameat2: Callable[..., object]) -> None:
         self.renameat2 = renameat2

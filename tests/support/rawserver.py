@@ -85,6 +85,13 @@ class Peer:
         while not self._server.ended.wait(every):
             self.send(piece)
 
+    def discard(self, length: int) -> None:
+        """Read a body of this length without keeping it."""
+        missing = length - len(self._buffer)
+        while missing > 0 and (piece := self._sock.recv(_PIECE)):
+            missing -= len(piece)
+        self._buffer = b""
+
     def wait(self) -> None:
         """Do nothing until the client closes the connection."""
         while self._receive():
@@ -107,6 +114,7 @@ class RawServer:
     Attributes:
         requests: what arrived whole, in order.
         connections: how many were made.
+        closed: released once for each connection that the server has closed.
         ended: set when the server ends.
     """
 
@@ -115,6 +123,7 @@ class RawServer:
         self._tls = tls
         self.requests: list[Request] = []
         self.connections = 0
+        self.closed = threading.Semaphore(0)
         self.ended = threading.Event()
         self._socks: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -161,12 +170,12 @@ class RawServer:
 
     def _play(self, sock: socket.socket, script: Script) -> None:
         with suppress(OSError), sock:  # the client went away
-            if self._tls is None:
+            if self._tls is not None:
+                sock = self._tls.wrap_socket(sock, server_side=True)
+                self._socks.append(sock)
+            with sock:
                 script(Peer(sock, self))
-                return
-            with self._tls.wrap_socket(sock, server_side=True) as secure:
-                self._socks.append(secure)
-                script(Peer(secure, self))
+        self.closed.release()
 
 
 def answer(status: int = 200, body: bytes = b"{}", *fields: str) -> bytes:

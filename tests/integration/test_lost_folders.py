@@ -1,0 +1,92 @@
+"""Folders that go away while the daemon runs: said aloud, waited for, never made anew, used when they are back."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+from tests.integration.answers import OK, Answer
+from tests.integration.place import names, pdf
+from tests.integration.program import until
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Start
+    from tests.integration.place import Place
+    from tests.integration.stand_in import StandIn
+
+
+def _restore(place: Place) -> None:
+    for folder in (place.drop, place.done, place.failed, place.work):
+        folder.mkdir()
+
+
+def test_the_folders_are_removed_and_made_again(api: StandIn, place: Place, start: Start) -> None:
+    """Somebody deletes the drop folder: said aloud, never made anew by the program, used again when it is back."""
+    daemon = start()
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    shutil.rmtree(place.drop)
+    assert str(place.drop) in daemon.says("ERROR")
+    daemon.says("waiting for the folders")
+    assert not place.drop.exists()
+    _restore(place)
+    place.put("2.pdf", pdf())
+    place.until_done("2.pdf")
+    assert daemon.stop() == 0
+
+
+def test_only_the_drop_folder_is_back(api: StandIn, place: Place, start: Start) -> None:
+    """An empty drop folder may be a bare mount point: nothing is made in it, and nothing is sent."""
+    daemon = start()
+    shutil.rmtree(place.drop)
+    daemon.says("waiting for the folders")
+    place.drop.mkdir()
+    place.put("1.pdf", pdf())
+    daemon.says("waiting for the folders", times=2)
+    assert names(place.drop) == ["1.pdf"]
+    assert not place.done.exists()
+    assert daemon.stop() == 0
+    assert api.requests == []
+
+
+def test_the_drop_folder_is_renamed_away_and_back(api: StandIn, place: Place, start: Start) -> None:
+    """Files that arrive under the other name are delivered as soon as the folder has its own name again."""
+    place.configure(settle__rescan="1s")  # which bounds how long a vanished folder may go unnoticed
+    daemon = start()
+    away = place.root / "away"
+    place.drop.rename(away)
+    daemon.says("ERROR")
+    (place.root / "new.pdf").write_bytes(pdf())
+    (place.root / "new.pdf").rename(away / "1.pdf")
+    daemon.says("waiting for the folders")
+    assert not place.drop.exists()
+    assert api.requests == []
+    away.rename(place.drop)
+    place.until_done("1.pdf")
+    assert daemon.stop() == 0
+
+
+def test_done_is_taken_away_during_an_upload(api: StandIn, place: Place, start: Start) -> None:
+    """The done folder goes away while an invoice is under way: nothing is lost, and in the end it lies in done/."""
+    hold = threading.Event()
+    api.script("1", Answer(hold=hold), OK)
+    daemon = start()
+    place.put("1.pdf", pdf())
+    api.wait_for(1)
+    place.done.rename(place.root / "done-away")
+    hold.set()
+    place.put("2.pdf", pdf())
+    daemon.says("ERROR")
+    (place.root / "done-away").rename(place.done)
+    place.until_done("1.pdf", "2.pdf")
+    assert names(place.failed) == []
+    assert until(lambda: names(place.work) == [], "an empty work folder")
+
+
+def test_a_stop_while_the_folders_are_away(place: Place, start: Start) -> None:
+    """A daemon that waits for its folders can be stopped: status 0."""
+    daemon = start()
+    shutil.rmtree(place.drop)
+    daemon.says("waiting for the folders")
+    assert daemon.stop() == 0

@@ -1,0 +1,511 @@
+"""One invoice from the drop folder to its place: real folders, a real upload, and a server that does as it is told."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import signal
+import subprocess
+import threading
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoice_watcher.config import Api, Secret
+from invoice_watcher.daemon import recovered_task
+from invoice_watcher.delivery import Delivery, Filed, Held, NotReady, Report, Waiting
+from invoice_watcher.errors import FolderLostError
+from invoice_watcher.outcome import Delivered, Fault, Rejected
+from invoice_watcher.policy import keeps_failing
+from invoice_watcher.schedule import Decision, Task
+from invoice_watcher.spool import GONE, Completed, Recovered, syscalls
+from invoice_watcher.uploader import Uploader
+from invoice_watcher.validation import Limits
+from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box
+from tests.support.children import fork, killed_at, needs_root
+from tests.support.kernel import OldKernel, failing, interrupted
+from tests.support.rawserver import Peer, RawServer, answer, answering, saying
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoice_watcher.receipt import Receipt
+    from tests.support.rawserver import Script
+
+CODE = "0f8fad5b-d9cb-469f-a165-70867728950e"
+NAME = "12345.pdf"
+NOTE = f".processing/{NAME}.json"
+CLOSED = answer(400, b'{"error": {"code": 103, "message": "Order is already shipped or cancelled"}}')
+WRONG_CODE = answer(400, b'{"error": {"code": 101, "message": "Wrong API code"}}')
+BUSY = answer(503, b"later")
+
+
+@contextmanager
+def delivering(box: Box, url: str, *, receipts: bool = True) -> Iterator[Delivery]:
+    """Give the walk between these folders and a server at this address."""
+    api = Api(base_url=url, connect_timeout=5.0, read_timeout=10.0, deadline=10.0)
+    with closing(Uploader(api, Secret(CODE))) as uploader:
+        yield Delivery(box.spool(receipts=receipts), uploader, Limits(LARGEST, incomplete_after=60.0))
+
+
+class Desk:
+    """A box, a server, and the walk between them."""
+
+    def __init__(self, box: Box, server: RawServer, delivery: Delivery) -> None:
+        self.box, self.server, self._delivery = box, server, delivery
+
+    def drop(self, raw: bytes = PDF, name: str = NAME) -> Task:
+        """Drop a file; return its task."""
+        self.box.put(name, raw)
+        return self.box.task(name)
+
+    def attempt(self, task: Task, *, hold: bool = False) -> Report:
+        """Take it as far as it goes."""
+        return self._delivery.attempt(task, hold_wrong_api_code=hold)
+
+    @property
+    def note(self) -> Receipt:
+        """What is written down about the claimed document."""
+        return self.box.receipt(NOTE)
+
+
+@contextmanager
+def desk(box: Box, *scripts: Script, receipts: bool = True) -> Iterator[Desk]:
+    """Give a desk whose server plays these scripts; without any it takes everything."""
+    with RawServer(*(scripts or (answering(),))) as server, delivering(box, server.url, receipts=receipts) as delivery:
+        yield Desk(box, server, delivery)
+
+
+def deferral(report: Report) -> tuple[str, Fault]:
+    """Return why an invoice waits, and whose fault that is."""
+    assert isinstance(report, Waiting), report
+    return report.outcome.problem.reason, report.outcome.fault
+
+
+def check_delivered(box: Box, raw: bytes = PDF, *, in_doubt: bool = False) -> Receipt:
+    """The document lies in done with its receipt, and nothing is left anywhere else."""
+    assert box.names() == {f"done/{NAME}", f"done/{NAME}.json"}
+    assert box.files()[f"done/{NAME}"] == raw
+    receipt = box.receipt(f"done/{NAME}.json")
+    assert (receipt.state, receipt.size, receipt.in_doubt) == ("done", len(raw), in_doubt)
+    return receipt
+
+
+def test_an_accepted_invoice_is_filed_with_its_receipt(box: Box) -> None:
+    """Everything an accountant needs to prove what was sent, when and by whom."""
+    with desk(box, answering(answer(200, b'{"ok": true}'))) as it:
+        assert it.attempt(it.drop()) == Filed(Delivered(200, '{"ok": true}'), NAME, sent=True)
+        assert it.server.requests[0].parts[0].get_payload(decode=True) == PDF
+    receipt = check_delivered(box)
+    assert (receipt.order_id, receipt.file, receipt.http_status) == ("12345", NAME, 200)
+    assert (receipt.attempts, receipt.error, receipt.response) == (1, None, '{"ok": true}')
+    assert receipt.sha256 == hashlib.sha256(PDF).hexdigest()
+    assert receipt.received_at <= str(receipt.finished_at)
+
+
+def test_without_receipts_a_delivery_leaves_only_the_document(box: Box) -> None:
+    """`receipts: false`."""
+    with desk(box, receipts=False) as it:
+        it.attempt(it.drop())
+    assert box.names() == {f"done/{NAME}"}
+
+
+def test_an_invoice_that_the_api_refuses_is_filed_as_failed(box: Box) -> None:
+    """With what the API said, and with what the clerk should do."""
+    with desk(box, answering(CLOSED)) as it:
+        report = it.attempt(it.drop())
+    assert isinstance(report, Filed)
+    assert isinstance(report.outcome, Rejected)
+    assert box.names() == {f"failed/{NAME}", f"failed/{NAME}.json"}
+    receipt = box.receipt(f"failed/{NAME}.json")
+    assert (receipt.state, receipt.http_status) == ("failed", 400)
+    assert receipt.error is not None
+    assert (receipt.error.code, receipt.error.reason) == (103, "order_closed")
+    assert receipt.error.hint.startswith("The order has left")
+    assert "earlier attempt" not in receipt.error.hint
+
+
+@pytest.mark.parametrize(("name", "raw", "code"), [
+    ("12345.txt", b"text", 106), ("my invoice.pdf", PDF, 100), (NAME, b"", 108), (NAME, bytes(LARGEST + 1), 109),
+    (NAME, b"<html>", 106), ("12345.url", b"[InternetShortcut]\r\nURL=ftp://a/b\r\n", 104),
+])  # fmt: skip
+def test_what_the_api_would_refuse_is_not_sent(box: Box, name: str, raw: bytes, code: int) -> None:
+    """It is filed as failed at once, byte for byte."""
+    with desk(box) as it:
+        report = it.attempt(it.drop(raw, name))
+        assert isinstance(report, Filed)
+        assert not report.sent
+        assert not it.server.connections
+    assert box.files()[f"failed/{name}"] == raw
+    error = box.receipt(f"failed/{name}.json").error
+    assert error is not None
+    assert (error.source, error.code) == ("validation", code)
+
+
+def test_a_link_is_sent_and_its_shortcut_filed(box: Box) -> None:
+    """What lies in done is what the clerk dropped."""
+    raw = b"[InternetShortcut]\r\nURL=https://a.example/1.pdf\r\n"
+    with desk(box) as it:
+        it.attempt(it.drop(raw, "12345.url"))
+        assert it.server.requests[0].parts[0].get_payload(decode=True) == b"https://a.example/1.pdf"
+    assert box.files()["done/12345.url"] == raw
+
+
+def test_what_is_not_ready_stays_where_it_is(box: Box) -> None:
+    """Cut off, open for writing, or gone: nothing is claimed, nothing is sent."""
+    with desk(box) as it:
+        task = it.drop(b"%PDF-1.4\n1 0 obj\n")
+        task.unchanged_for = 1.0
+        assert isinstance(it.attempt(task), NotReady)
+        with (box.drop / NAME).open("ab"):
+            assert isinstance(it.attempt(box.task(NAME)), NotReady)
+        assert box.names() == {NAME}
+        (box.drop / NAME).unlink()
+        assert it.attempt(task) == NotReady(GONE)
+        assert not it.server.connections
+
+
+def test_a_deferred_invoice_waits_with_a_note(box: Box) -> None:
+    """What went wrong is on the disk; nobody finds the document in done or failed."""
+    with desk(box, answering(BUSY)) as it:
+        task = it.drop()
+        assert deferral(it.attempt(task)) == ("busy", Fault.WORLD)
+        assert box.names() == {f".processing/{NAME}", NOTE}
+        assert (it.note.state, it.note.attempts, it.note.http_status, it.note.in_doubt) == ("waiting", 1, 503, False)
+        assert it.note.finished_at is None
+        assert it.note.error is not None
+        assert it.note.error.hint.startswith("Nothing to do")
+        assert not it.note.sending
+        assert (task.attempts, task.in_doubt, task.decision) == (1, False, None)
+
+
+def test_a_later_attempt_is_noted_before_it_is_made(box: Box) -> None:
+    """So that a crash in the middle of it counts as one."""
+    noted: list[Receipt] = []
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        peer.send(BUSY)
+        peer.request()
+        noted.append(box.receipt(NOTE))
+        peer.send(answer())
+
+    with desk(box, play) as it:
+        task = it.drop()
+        it.attempt(task)
+        assert isinstance(it.attempt(task), Filed)
+    assert noted[0].sending
+    assert check_delivered(box).attempts == 2
+
+
+def test_a_broken_answer_leaves_a_doubt_that_the_receipt_tells(box: Box) -> None:
+    """It may have arrived twice, and nobody can say that it did not."""
+    with desk(box, saying(b"HTTP/1.1 200 OK\r\n"), answering()) as it:
+        task = it.drop()
+        assert deferral(it.attempt(task)) == ("unclear_answer", Fault.WORLD)
+        assert it.note.in_doubt
+        assert isinstance(it.attempt(task), Filed)
+        assert len(it.server.requests) == 2
+    check_delivered(box, in_doubt=True)
+
+
+def test_an_order_that_closed_after_a_doubt_is_told_as_such(box: Box) -> None:
+    """The clerk must check the order before sending the invoice another way."""
+    with desk(box, saying(b""), answering(CLOSED)) as it:
+        task = it.drop()
+        it.attempt(task)
+        assert isinstance(it.attempt(task), Filed)
+    error = box.receipt(f"failed/{NAME}.json").error
+    assert error is not None
+    assert error.hint.startswith("The order has left")
+    assert "An earlier attempt to send it was cut off" in error.hint
+
+
+def test_a_document_changed_while_it_was_sent_is_sent_again(box: Box) -> None:
+    """What lies in done is what the API has: the newer one, sent as well."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        box.put(f".processing/{NAME}", OTHER_PDF)
+        peer.send(answer())
+        peer.request()
+        peer.send(answer())
+
+    with desk(box, play) as it:
+        task = it.drop()
+        assert deferral(it.attempt(task)) == ("changed", Fault.FILE)
+        assert isinstance(it.attempt(task), Filed)
+        assert [request.parts[0].get_payload(decode=True) for request in it.server.requests] == [PDF, OTHER_PDF]
+    check_delivered(box, OTHER_PDF)
+
+
+def test_a_document_that_is_open_when_it_shall_be_filed_is_filed_later(box: Box) -> None:
+    """Somebody's program holds it open for writing and changes nothing: it is not sent again."""
+    held: list[int] = []
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        held.append(os.open(box.work / NAME, os.O_WRONLY))
+        peer.send(answer())
+
+    with desk(box, play) as it:
+        task = it.drop()
+        assert deferral(it.attempt(task)) == ("changed", Fault.FILE)
+        assert it.note.sending, "a crash now would leave the answer unknown"
+        assert isinstance(it.attempt(task), NotReady)
+        os.close(held[0])
+        assert it.attempt(task) == Filed(Delivered(200, "{}"), NAME, sent=False)
+        assert len(it.server.requests) == 1
+    check_delivered(box)
+
+
+@pytest.mark.parametrize(("reply", "folder"), [(answer(), "done"), (CLOSED, "failed")])
+def test_an_answer_is_kept_when_it_cannot_be_filed(
+    box: Box, reply: bytes, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails after the API answered: once it is well, the invoice is filed and not sent again."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        monkeypatch.setattr(syscalls, "_libc", OldKernel(errno.EIO))
+        peer.send(reply)
+
+    with desk(box, play) as it:
+        task = it.drop()
+        for _ in range(2):
+            assert deferral(it.attempt(task)) == ("not_recordable", Fault.OURS)
+        assert box.files()[f".processing/{NAME}"] == PDF
+        monkeypatch.undo()
+        report = it.attempt(task)
+        assert isinstance(report, Filed)
+        assert not report.sent
+        assert len(it.server.requests) == 1
+    assert box.names() == {f"{folder}/{NAME}", f"{folder}/{NAME}.json"}
+
+
+def test_nothing_is_sent_that_could_not_be_recorded(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full: the file stays where the clerk sees it, and goes as soon as there is room."""
+    with desk(box) as it:
+        task = it.drop()
+        monkeypatch.setattr(os, "posix_fallocate", failing(errno.ENOSPC))
+        report = it.attempt(task)
+        assert deferral(report) == ("not_recordable", Fault.OURS)
+        assert "No space left" in str(report)
+        assert box.names() == {NAME}
+        assert not it.server.connections
+        monkeypatch.undo()
+        assert isinstance(it.attempt(task), Filed)
+    check_delivered(box)
+
+
+def test_nothing_is_sent_when_a_folder_is_not_the_one_it_was(box: Box) -> None:
+    """Its answer would be filed where nobody looks."""
+    with desk(box) as it:
+        task = it.drop()
+        box.done.rename(box.root.parent / "moved")
+        box.done.mkdir()
+        with pytest.raises(FolderLostError, match="done is not the folder it was"):
+            it.attempt(task)
+        assert not it.server.connections
+    assert box.names() == {NAME}
+
+
+@needs_root
+def test_a_file_that_may_not_be_moved_is_left_alone(box: Box) -> None:
+    """It is named with its reason, and does not stop the others."""
+    with desk(box) as it:
+        it.drop()
+        if subprocess.run(["chattr", "+i", str(box.drop / NAME)], capture_output=True, check=False).returncode:
+            pytest.skip("this file system has no immutable files")
+        try:
+            report = it.attempt(box.task(NAME))
+        finally:
+            subprocess.run(["chattr", "-i", str(box.drop / NAME)], check=True)
+        assert isinstance(report, NotReady)
+        assert report.unready.reason.startswith("may not be moved")
+        assert not it.server.connections
+        assert box.names() == {NAME}
+        assert isinstance(it.attempt(box.task(NAME)), Filed)
+
+
+def test_a_wrong_api_code_is_held_while_it_may_be_the_configurations_fault(box: Box) -> None:
+    """Nothing goes to failed yet; once it is clear whose fault it is, it is filed without being sent again."""
+    with desk(box, answering(WRONG_CODE)) as it:
+        task = it.drop()
+        report = it.attempt(task, hold=True)
+        assert isinstance(report, Held)
+        assert (it.note.state, it.note.error and it.note.error.code) == ("waiting", 101)
+        report = it.attempt(task, hold=True)
+        assert isinstance(report, Filed)
+        assert not report.sent
+        assert len(it.server.requests) == 1
+    assert box.names() == {f"failed/{NAME}", f"failed/{NAME}.json"}
+
+
+def test_a_wrong_api_code_is_the_orders_fault_when_others_went_through(box: Box) -> None:
+    """It is rejected at once."""
+    with desk(box, answering(WRONG_CODE)) as it:
+        assert isinstance(it.attempt(it.drop()), Filed)
+
+
+def test_a_held_answer_that_cannot_be_noted_is_asked_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk does not turn the configuration's fault into a rejection."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        monkeypatch.setattr(os, "rename", failing(errno.ENOSPC))
+        peer.send(WRONG_CODE)
+
+    with desk(box, play, answering(WRONG_CODE)) as it:
+        task = it.drop()
+        assert deferral(it.attempt(task, hold=True)) == ("not_recordable", Fault.OURS)
+        monkeypatch.undo()
+        assert isinstance(it.attempt(task, hold=True), Held)
+
+
+def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
+    """It alone kept failing while others went through."""
+    with desk(box, answering(BUSY)) as it:
+        task = it.drop()
+        report = it.attempt(task)
+        assert isinstance(report, Waiting)
+        task.decision = Decision(keeps_failing(report.outcome, 10), None)
+        assert isinstance(it.attempt(task), Filed)
+        assert len(it.server.requests) == 1
+    error = box.receipt(f"failed/{NAME}.json").error
+    assert error is not None
+    assert error.reason == "keeps_failing"
+
+
+# Crashes.
+
+
+def found_task(found: Recovered | Completed) -> Task:
+    """Return the task that a restart makes of what it found."""
+    assert isinstance(found, Recovered)
+    return recovered_task(found, NAMING)
+
+
+def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box) -> None:
+    """Sent three times, each time the program was killed in the middle; it does not take down a fourth run."""
+    received = threading.Semaphore(0)
+
+    def silent(peer: Peer) -> None:
+        peer.request()
+        received.release()
+        peer.wait()
+
+    with RawServer(silent) as server:
+        box.put(NAME)
+        task = box.task(NAME)
+        for crashes in (1, 2, 3):
+            _killed_while_sending(box, server, task, received)
+            box.reopen()
+            (found,) = box.spool().recover()
+            task = found_task(found)
+            assert (task.crashes, task.in_doubt) == (crashes, True)
+        with delivering(box, server.url) as delivery:
+            report = delivery.attempt(task)
+        assert isinstance(report, Filed)
+        assert len(server.requests) == 3
+    receipt = box.receipt(f"failed/{NAME}.json")
+    assert receipt.error is not None
+    assert (receipt.error.reason, receipt.in_doubt) == ("poison", True)
+
+
+def _killed_while_sending(box: Box, server: RawServer, task: Task, received: threading.Semaphore) -> None:
+    if (pid := fork()) == 0:
+        with delivering(box, server.url) as delivery:
+            delivery.attempt(task)
+        os._exit(0)
+    assert received.acquire(timeout=10)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _empty(box: Box) -> None:
+    for place in box.names():
+        (box.root / place).unlink()
+
+
+@pytest.mark.parametrize(("reply", "folder"), [(answer(), "done"), (CLOSED, "failed")])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_crash_at_any_step_of_the_walk(memory_box: Box, reply: bytes, folder: str, earlier: bool) -> None:  # noqa: FBT001 - parametrized
+    """Killed between any two calls and started again: one copy, filed; sent twice only if the receipt says so."""
+    box, killed, call = memory_box, True, 0
+    with RawServer(answering(reply)) as server:
+        while killed:
+            call += 1
+            _empty(box)
+            server.requests.clear()
+            task = _dropped(box, earlier=earlier)
+            killed = killed_at(call, lambda: _walk(box, server, task))  # noqa: B023 - run at once
+            assert [raw for place, raw in box.files().items() if raw == PDF] == [PDF]
+            _restart(box, server)
+            assert box.files()[f"{folder}/{NAME}"] == PDF
+            assert box.names() == {f"{folder}/{NAME}", f"{folder}/{NAME}.json"}
+            sent = len(server.requests)
+            assert sent == 1 or (sent == 2 and box.receipt(f"{folder}/{NAME}.json").in_doubt)
+    assert call > 25
+
+
+def _dropped(box: Box, *, earlier: bool) -> Task:
+    """Drop a file; one that was tried `earlier` lies in the work folder with its note."""
+    box.put(NAME)
+    task = box.task(NAME)
+    if earlier:
+        with RawServer(answering(BUSY)) as server, delivering(box, server.url) as delivery:
+            assert isinstance(delivery.attempt(task), Waiting)
+    return task
+
+
+def _walk(box: Box, server: RawServer, task: Task) -> Report:
+    with delivering(box, server.url) as delivery:
+        return delivery.attempt(task)
+
+
+def _restart(box: Box, server: RawServer) -> None:
+    """Start anew, and deliver whatever is left."""
+    box.reopen()
+    tasks = [found_task(found) for found in box.spool().recover() if isinstance(found, Recovered)]
+    if NAME in box.names():
+        tasks.append(box.task(NAME))
+    for task in tasks:
+        assert isinstance(_walk(box, server, task), Filed)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_fault_of_the_disk_at_any_step_of_the_walk(memory_box: Box, code: int, earlier: bool) -> None:  # noqa: FBT001 - parametrized
+    """Any call fails once: nothing is raised, nothing is lost, and what the API said is not asked again."""
+    box, happened, call = memory_box, True, 0
+    with RawServer(answering()) as server, delivering(box, server.url) as delivery:
+        while happened:
+            call += 1
+            _empty(box)
+            server.requests.clear()
+            task = _dropped(box, earlier=earlier)
+            with interrupted(call, failing(code)) as has_happened:
+                report = _attempt(delivery, task)
+            happened = has_happened()
+            _attempt_until_filed(box, delivery, task, report)
+            assert len(server.requests) == 1
+            box.spool().recover()
+            check_delivered(box)
+    assert call > 25
+
+
+def _attempt(delivery: Delivery, task: Task) -> Report | None:
+    try:
+        return delivery.attempt(task)
+    except FolderLostError:  # the folder could not be looked at; found before anything was done
+        return None
+
+
+def _attempt_until_filed(box: Box, delivery: Delivery, task: Task, report: Report | None) -> None:
+    if not isinstance(report, Filed):
+        assert report is None or deferral(report) == ("not_recordable", Fault.OURS)
+        assert [raw for raw in box.files().values() if raw == PDF] == [PDF]
+        assert isinstance(delivery.attempt(task), Filed)

@@ -1,0 +1,603 @@
+"""The upload against a server that does what it likes: what goes over the wire, what is believed, and when it ends."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import socket
+import threading
+import time
+import tracemalloc
+from contextlib import closing, contextmanager
+from io import BytesIO
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, BinaryIO
+
+import pytest
+
+from invoice_watcher.config import Api, Secret
+from invoice_watcher.naming import Naming
+from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Source
+from invoice_watcher.uploader import Uploader
+from invoice_watcher.validation import Document
+from tests.support.certificates import Certificate, certificate
+from tests.support.rawserver import Peer, RawServer, answer, answering, saying
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.rawserver import Script
+
+CODE = "0f8fad5b-d9cb-469f-a165-70867728950e"
+PDF = b"%PDF-1.4\n%%EOF\n"
+MIB = 1024 * 1024
+LARGE = bytes(10 * MIB)  # more than any socket buffer holds, so the server decides how far it gets
+LINK = "https://billing.example.com/12345.pdf?a=b&c=d"
+NAMING = Naming.of(r".+")
+
+
+def document(raw: bytes | BinaryIO = PDF, name: str = "12345.pdf", link: str | None = None) -> Document:
+    """Return a document as `validate` would."""
+    file = BytesIO(raw) if isinstance(raw, bytes) else raw
+    return Document(NAMING.read(name), file, file.seek(0, 2), link)
+
+
+@contextmanager
+def to(url: str, **api: object) -> Iterator[Uploader]:
+    """Give an uploader to this address; `api` replaces what is configured otherwise."""
+    given = {"base_url": url, "connect_timeout": 5.0, "read_timeout": 10.0, "deadline": 10.0, **api}
+    with closing(Uploader(Api(**given), Secret(CODE))) as uploader:  # type: ignore[arg-type]  # as given
+        yield uploader
+
+
+def outcome_of(script: Script, raw: bytes = PDF, **api: object) -> Outcome:
+    """Return what comes of sending a document to a server that plays this script."""
+    with RawServer(script) as server, to(server.url, **api) as uploader:
+        return uploader.send(document(raw))
+
+
+def deferral(outcome: Outcome) -> tuple[str, Fault, bool]:
+    """Return why it was deferred, whose fault that is, and whether it may have arrived."""
+    assert isinstance(outcome, Deferred), outcome
+    return outcome.problem.reason, outcome.fault, outcome.in_doubt
+
+
+# What goes over the wire.
+
+
+@pytest.mark.parametrize("size", [15, 30_000, 10 * MIB])
+def test_the_document_arrives_byte_for_byte(size: int) -> None:
+    """As one part called File, under a name rebuilt from the order, with its length announced."""
+    raw = random.Random(size).randbytes(size)
+    with RawServer(answering()) as server, to(f"{server.url}/web-api") as uploader:
+        assert uploader.send(document(raw, "12345.2.PDF")) == Delivered(200, "{}")
+    (request,) = server.requests
+    (part,) = request.parts
+    assert request.line == "POST /web-api/order/12345.2/invoice HTTP/1.1"
+    assert part.get_payload(decode=True) == raw
+    assert (part.get_param("name", header="Content-Disposition"), part.get_filename()) == ("File", "12345.2.pdf")
+    assert part["Content-Type"] == "application/octet-stream"
+    assert len(request.body) == int(request.headers["Content-Length"])
+
+
+def test_a_link_is_sent_in_place_of_the_document() -> None:
+    """As one part called FileUrl, as it stands in the shortcut."""
+    with RawServer(answering()) as server, to(server.url) as uploader:
+        assert isinstance(uploader.send(document(PDF, "12345.url", LINK)), Delivered)
+    (part,) = server.requests[0].parts
+    assert part.get_param("name", header="Content-Disposition") == "FileUrl"
+    assert part.get_filename() is None
+    assert part.get_payload(decode=True) == LINK.encode()
+
+
+def test_the_header_holds_what_the_api_asks_for_and_no_more() -> None:
+    """The API code and JSON as the answer; no Expect (some servers never answer it), no cookie, no compression."""
+    with RawServer(answering(answer(200, b"{}", "Set-Cookie: a=b; Path=/"))) as server, to(server.url) as uploader:
+        uploader.send(document())
+        uploader.send(document())
+    for request in server.requests:
+        assert request.headers["ApiCode"] == CODE
+        assert request.headers["Accept"] == "application/json"
+        assert request.headers["Accept-Encoding"] == "identity"
+        assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+        assert {"Expect", "Cookie", "Authorization", "Transfer-Encoding"}.isdisjoint(request.headers)
+        assert len(set(request.headers)) == len(request.headers)
+
+
+@pytest.mark.parametrize(("order", "path"), [("a b", "a%20b"), ("é?#%", "%C3%A9%3F%23%25"), ("..a", "..a")])
+def test_an_order_id_cannot_leave_its_place_in_the_address(order: str, path: str) -> None:
+    """Whatever a configured pattern lets through."""
+    with RawServer(answering()) as server, to(server.url) as uploader:
+        uploader.send(document(PDF, f"{order}.pdf"))
+    assert server.requests[0].line == f"POST /order/{path}/invoice HTTP/1.1"
+
+
+def test_a_file_name_cannot_break_out_of_its_part() -> None:
+    """A quotation mark in an order id stays one."""
+    with RawServer(answering()) as server, to(server.url) as uploader:
+        uploader.send(document(PDF, 'a"; name="FileUrl.pdf'))
+    (part,) = server.requests[0].parts
+    assert part.get_param("name", header="Content-Disposition") == "File"
+
+
+def test_the_memory_stays_flat() -> None:
+    """Ten megabytes pass through in pieces."""
+
+    def discard(peer: Peer) -> None:
+        head = peer.head()
+        assert head is not None
+        peer.discard(int(head[1]["Content-Length"]))
+        peer.send(answer())
+
+    with TemporaryFile() as file, RawServer(discard) as server, to(server.url) as uploader:
+        file.truncate(10 * MIB)
+        uploader.send(document())
+        tracemalloc.start()
+        assert isinstance(uploader.send(document(file)), Delivered)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 2 * MIB
+
+
+def test_one_connection_serves_many_documents() -> None:
+    """A thousand invoices are not a thousand handshakes."""
+    with RawServer(answering()) as server, to(server.url) as uploader:
+        for number in range(20):
+            assert isinstance(uploader.send(document(PDF, f"{number}.pdf")), Delivered)
+    assert server.connections == 1
+    assert len(server.requests) == 20
+
+
+def test_workers_do_not_mix_their_documents() -> None:
+    """Each order gets its own invoice, and its own answer."""
+    outcomes: dict[int, Outcome] = {}
+
+    def echo(peer: Peer) -> None:
+        while request := peer.request():
+            peer.send(answer(200, b'{"order": "%s"}' % request.line.split("/")[2].encode()))
+
+    def send(number: int) -> None:
+        for _ in range(10):
+            outcomes[number] = uploader.send(document(b"%d" % number, f"{number}.pdf"))
+
+    with RawServer(echo) as server, to(server.url, workers=4) as uploader:
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert outcomes == {number: Delivered(200, f'{{"order": "{number}"}}') for number in range(8)}
+    assert len(server.requests) == 80
+    for request in server.requests:
+        assert request.parts[0].get_payload(decode=True) == request.line.split("/")[2].encode()
+
+
+# Where it goes, and where it does not.
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    """The API code goes to nobody else; an administrator has to look."""
+    with RawServer(answering()) as other:
+        redirect = answering(answer(status, b"", f"Location: {other.url}/order/12345/invoice"))
+        assert deferral(outcome_of(redirect)) == ("redirected", Fault.OPERATOR, False)
+    assert other.connections == 0
+
+
+def test_the_environment_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy, password file or certificate of somebody's shell changes where the API code goes."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login anna password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing"))
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path / "missing"))
+    with RawServer(answering()) as proxy, RawServer(answering()) as server:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        with to(server.url) as uploader:
+            assert isinstance(uploader.send(document()), Delivered)
+    assert proxy.connections == 0
+    assert "Authorization" not in server.requests[0].headers
+
+
+def test_the_configured_proxy_is_used() -> None:
+    """And one that is not there is the world's fault, like a line that is down."""
+    with RawServer(answering()) as proxy, to("http://name.invalid", proxy=proxy.url) as uploader:
+        assert isinstance(uploader.send(document()), Delivered)
+    assert proxy.requests[0].line == "POST http://name.invalid/order/12345/invoice HTTP/1.1"
+    with to("http://name.invalid", proxy=_closed_port()) as uploader:
+        assert deferral(uploader.send(document())) == ("unreachable", Fault.WORLD, False)
+
+
+# What is believed.
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"<InvoiceResponse/>"])
+def test_a_whole_answer_without_an_error_is_a_delivery(body: bytes) -> None:
+    """Empty, JSON or XML."""
+    assert outcome_of(answering(answer(200, body))) == Delivered(200, body.decode())
+
+
+@pytest.mark.parametrize("raw", [
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}",
+])  # fmt: skip
+def test_every_sound_way_to_end_an_answer_is_understood(raw: bytes) -> None:
+    """Chunked, closed, old, or after a Continue that nobody asked for."""
+    assert isinstance(outcome_of(saying(raw)), Delivered)
+
+
+@pytest.mark.parametrize(("raw", "reason"), [
+    (b"HTTP/1.1 200 OK\r\n", "unclear_answer"),
+    (b"HTTP/1.1 200 OK\r\n\r\n", "unclear_answer"),
+    (b"HTTP/1.1 200 OK\r\nContent-Le", "unclear_answer"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", "broken_connection"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}", "broken_connection"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", "broken_connection"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", "broken_connection"),
+    (b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"order":', "unclear_answer"),
+    (answer(200, b"thank you"), "unclear_answer"),
+    (answer(200, b"\x1f\x8b\x08garbage", "Content-Encoding: gzip"), "unclear_answer"),
+    (answer(204, b""), "unclear_answer"),
+    (answer(202, b"{}"), "unclear_answer"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "broken_connection"),
+    (b"\0" * 70_000, "broken_connection"),
+    (b"", "broken_connection"),
+    (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "broken_connection"),
+])  # fmt: skip
+def test_an_answer_that_proves_nothing_leaves_the_document_in_doubt(raw: bytes, reason: str) -> None:
+    """The whole document was handed over, so it may have arrived; it is sent again, and the receipt will say so."""
+    got, fault, in_doubt = deferral(outcome_of(saying(raw)))
+    assert (got, fault) == (reason, Fault.WORLD)
+    assert in_doubt or raw.startswith((b"HTTP/1.1 202", b"HTTP/1.1 204"))
+
+
+def test_a_status_that_nobody_documents_is_the_worlds_fault() -> None:
+    """999 is no reason to reject an invoice."""
+    assert deferral(outcome_of(answering(answer(999, b"")))) == ("request_failed", Fault.WORLD, False)
+
+
+def test_what_the_api_says_is_told() -> None:
+    """Status, raw answer and the wait it asks for come through."""
+    busy = outcome_of(answering(answer(503, b"later", "Retry-After: 120")))
+    assert isinstance(busy, Deferred)
+    assert (busy.http_status, busy.response, busy.retry_after, busy.reached) == (503, "later", 120.0, True)
+    closed = outcome_of(answering(answer(400, b'{"error": {"code": 103, "message": "Order is closed"}}')))
+    assert isinstance(closed, Rejected)
+    assert (closed.problem.source, closed.problem.code, closed.problem.message) == (Source.API, 103, "Order is closed")
+
+
+@pytest.mark.parametrize("shown", [CODE, CODE.upper()])
+def test_an_answer_that_echoes_the_api_code_is_blackened(shown: str) -> None:
+    """A debugging server repeats our request: the secret gets into no sidecar and no log."""
+    body = b'{"error": {"code": 101, "message": "Wrong API code %s"}}' % shown.encode()
+    outcome = outcome_of(answering(answer(400, body)))
+    assert isinstance(outcome, Rejected)
+    assert outcome.problem.message == "Wrong API code ***"
+    assert CODE not in repr(outcome).lower()
+
+
+@pytest.mark.parametrize("fields", [
+    [f"Content-Length: {100 * MIB}"],
+    ["Connection: close"],
+])  # fmt: skip
+def test_an_endless_answer_is_cut(fields: list[str]) -> None:
+    """No answer of this API is a hundred megabytes long."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        peer.send("\r\n".join(["HTTP/1.1 200 OK", *fields, "", ""]).encode())
+        for _ in range(100):
+            peer.send(bytes(MIB))
+
+    assert deferral(_measured(play)) == ("unclear_answer", Fault.WORLD, True)
+
+
+def test_a_compressed_bomb_is_cut() -> None:
+    """A hundred kilobytes that unpack to a hundred megabytes; nobody asked for compression."""
+    bomb = gzip.compress(bytes(100 * MIB), 1)
+    assert deferral(_measured(saying(answer(200, bomb, "Content-Encoding: gzip"))))[0] == "unclear_answer"
+
+
+def test_the_body_of_a_redirect_is_bounded_too() -> None:
+    """It is not read for the sake of a redirect that is not followed."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nConnection: close\r\n\r\n")
+        for _ in range(100):
+            peer.send(bytes(MIB))
+
+    assert isinstance(_measured(play), Deferred)
+
+
+def _measured(script: Script) -> Outcome:
+    """Send, and see that no more than a few pieces of the answer were held at once."""
+    with RawServer(answering(), script) as server:
+        with to(server.url) as uploader:
+            uploader.send(document())
+        tracemalloc.start()
+        with to(server.url) as uploader:
+            outcome = uploader.send(document())
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 8 * MIB
+    return outcome
+
+
+# Connections that break.
+
+
+def _before_the_body(peer: Peer) -> None:
+    peer.reset()
+
+
+def _in_the_body(peer: Peer) -> None:
+    peer.head()
+    peer.discard(MIB)
+    peer.reset()
+
+
+def _after_the_body(peer: Peer) -> None:
+    peer.request()
+    peer.reset()
+
+
+@pytest.mark.parametrize("script", [_before_the_body, _in_the_body])
+def test_a_reset_before_the_document_was_through_is_tried_again_at_once(script: Script) -> None:
+    """Three tries, no doubt: it cannot have arrived."""
+    with RawServer(script) as server, to(server.url) as uploader:
+        reason, fault, in_doubt = deferral(uploader.send(document(LARGE)))
+    assert (reason in {"broken_connection", "unreachable"}, fault, in_doubt) == (True, Fault.WORLD, False)
+    assert server.connections == 3
+
+
+def test_a_second_try_may_succeed() -> None:
+    """A worker process of the server was just restarted."""
+    with RawServer(_in_the_body, answering()) as server, to(server.url) as uploader:
+        assert isinstance(uploader.send(document(LARGE)), Delivered)
+    assert len(server.requests) == 1
+
+
+def test_a_reset_after_the_document_leaves_it_in_doubt() -> None:
+    """It is not sent again in the same breath."""
+    with RawServer(_after_the_body) as server, to(server.url) as uploader:
+        assert deferral(uploader.send(document(LARGE))) == ("broken_connection", Fault.WORLD, True)
+    assert server.connections == 1
+
+
+def test_an_early_refusal_is_heard() -> None:
+    """413 comes while the document is still being sent, and the server reads on politely."""
+
+    def play(peer: Peer) -> None:
+        peer.head()
+        peer.send(answer(413, b"", "Connection: close"))
+        peer.discard(len(LARGE))
+
+    outcome = outcome_of(play, LARGE)
+    assert isinstance(outcome, Rejected)
+    assert outcome.problem.reason == "http_413"
+
+
+@pytest.mark.parametrize("status", [413, 200])
+def test_an_early_answer_and_a_reset_do_not_loop_and_prove_nothing(status: int) -> None:
+    """A server that answers without reading has not got the document, whatever it says."""
+
+    def play(peer: Peer) -> None:
+        peer.head()
+        peer.send(answer(status, b"", "Connection: close"))
+
+    with RawServer(play) as server, to(server.url) as uploader:
+        outcome = uploader.send(document(LARGE))
+    assert server.connections <= 3
+    assert not isinstance(outcome, Delivered)
+    assert isinstance(outcome, Rejected) or not outcome.in_doubt
+
+
+def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
+    """The server gave up an unused connection: the next document is neither lost nor in doubt."""
+
+    def once(peer: Peer) -> None:
+        peer.request()
+        peer.send(answer())
+
+    with RawServer(once) as server, to(server.url) as uploader:
+        for _ in range(3):
+            assert isinstance(uploader.send(document()), Delivered)
+            assert server.closed.acquire(timeout=5)
+    assert len(server.requests) == server.connections == 3
+
+
+def _closed_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("url", [_closed_port(), "http://name.invalid", "https://name.invalid"])
+def test_an_api_that_is_not_there_is_the_worlds_fault(url: str) -> None:
+    """Refused, or a name that is not found: nothing was sent, and it is soon clear."""
+    began = time.monotonic()
+    with to(url) as uploader:
+        outcome = uploader.send(document())
+    assert deferral(outcome) == ("unreachable", Fault.WORLD, False)
+    assert isinstance(outcome, Deferred)
+    assert not outcome.reached
+    assert time.monotonic() - began < 5
+
+
+# An end to everything.
+
+
+def _silent(peer: Peer) -> None:
+    peer.request()
+    peer.wait()
+
+
+def _dripping_header(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\n")
+    peer.drip(b"X: y\r\n")
+
+
+def _dripping_body(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    peer.drip(b" ")
+
+
+def _endless_continue(peer: Peer) -> None:
+    peer.request()
+    peer.drip(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _not_reading(peer: Peer) -> None:
+    peer.head()
+    peer._server.ended.wait()
+
+
+def _reading_slowly(peer: Peer) -> None:
+    peer.head()
+    while not peer._server.ended.wait(0.05):
+        peer.discard(1000)
+
+
+@pytest.mark.parametrize("script", [_silent, _dripping_header, _dripping_body, _endless_continue])
+def test_the_deadline_ends_a_server_that_never_comes_to_an_end(script: Script) -> None:
+    """No byte now and then keeps a worker for ever; it had the document, so it is in doubt."""
+    began = time.monotonic()
+    assert deferral(outcome_of(script, deadline=0.5)) == ("timeout", Fault.WORLD, True)
+    assert 0.45 < time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("script", [_not_reading, _reading_slowly])
+def test_the_deadline_ends_a_server_that_does_not_read(script: Script) -> None:
+    """It cannot have the document, so it is not in doubt."""
+    began = time.monotonic()
+    reason, fault, in_doubt = deferral(outcome_of(script, LARGE, deadline=0.5))
+    assert (reason in {"timeout", "broken_connection"}, fault, in_doubt) == (True, Fault.WORLD, False)
+    assert 0.45 < time.monotonic() - began < 1.5
+
+
+def test_the_read_timeout_ends_a_silence() -> None:
+    """Long before the deadline."""
+    began = time.monotonic()
+    assert deferral(outcome_of(_silent, read_timeout=0.3)) == ("timeout", Fault.WORLD, True)
+    assert time.monotonic() - began < 2
+
+
+def test_stopping_breaks_off_what_is_under_way() -> None:
+    """Systemctl stop does not wait for a server that is asleep; what comes afterwards is not sent at all."""
+    received = threading.Event()
+
+    def silent(peer: Peer) -> None:
+        peer.request()
+        received.set()
+        peer.wait()
+
+    with RawServer(silent) as server, to(server.url) as uploader:
+        outcomes: list[Outcome] = []
+        sending = threading.Thread(target=lambda: outcomes.append(uploader.send(document())))
+        sending.start()
+        assert received.wait(5)
+        began = time.monotonic()
+        uploader.stop()
+        sending.join(5)
+        outcomes.append(uploader.send(document()))
+        assert time.monotonic() - began < 1
+    assert [deferral(outcome) for outcome in outcomes] == [
+        ("stopped", Fault.WORLD, True),
+        ("stopped", Fault.WORLD, False),
+    ]
+    assert len(server.requests) == 1
+
+
+def test_stopping_breaks_off_the_pause_between_two_tries() -> None:
+    """Nor does it wait for a pause to pass."""
+    with RawServer(_before_the_body) as server, to(server.url) as uploader:
+        threading.Timer(0.05, uploader.stop).start()
+        began = time.monotonic()
+        assert isinstance(uploader.send(document(LARGE)), Deferred)
+        assert time.monotonic() - began < 1
+
+
+# The secure connection.
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Give a certificate for the server's own address."""
+    return certificate(tmp_path_factory.mktemp("sound"))
+
+
+def test_a_certificate_of_the_configured_authority_is_accepted(sound: Certificate) -> None:
+    """`api.ca_bundle` names it; the document arrives, and the connection is kept."""
+    with RawServer(answering(), tls=sound.server) as server, to(server.url, ca_bundle=sound.path) as uploader:
+        for _ in range(2):
+            assert isinstance(uploader.send(document(LARGE)), Delivered)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(("name", "days", "trusted"), [
+    ("IP:127.0.0.1", 2, False),
+    ("DNS:api.example.com", 2, True),
+    ("IP:127.0.0.1", -1, True),
+])  # fmt: skip
+def test_an_unsound_certificate_gets_nothing(tmp_path: Path, name: str, days: int, trusted: bool) -> None:  # noqa: FBT001 - parametrized
+    """Unknown, for another name, or expired: an administrator has to look, and no byte was sent."""
+    unsound = certificate(tmp_path, name=name, days=days)
+    bundle = unsound.path if trusted else None
+    with RawServer(answering(), tls=unsound.server) as server, to(server.url, ca_bundle=bundle) as uploader:
+        assert deferral(uploader.send(document())) == ("tls", Fault.OPERATOR, False)
+    assert server.connections == 1
+    assert not server.requests
+
+
+def test_a_server_without_tls_gets_nothing() -> None:
+    """Https is spoken, or nothing is."""
+
+    def play(peer: Peer) -> None:
+        peer.send(answer(400, b"", "Connection: close"))
+        peer.wait()
+
+    with RawServer(play) as server, to(server.url.replace("http", "https")) as uploader:
+        assert deferral(uploader.send(document())) == ("tls", Fault.OPERATOR, False)
+
+
+def test_plain_http_to_a_secure_port_is_no_delivery(sound: Certificate) -> None:
+    """What comes back is no HTTP."""
+    with RawServer(answering(), tls=sound.server) as server, to(server.url.replace("https", "http")) as uploader:
+        assert deferral(uploader.send(document()))[:2] == ("broken_connection", Fault.WORLD)
+    assert not server.requests
+
+
+def test_the_deadline_ends_a_secure_exchange_too(sound: Certificate) -> None:
+    """A byte now and then inside TLS keeps nobody."""
+    began = time.monotonic()
+    server, bundle = RawServer(_dripping_body, tls=sound.server), sound.path
+    with server, to(server.url, ca_bundle=bundle, deadline=0.5) as uploader:
+        assert deferral(uploader.send(document())) == ("timeout", Fault.WORLD, True)
+    assert 0.45 < time.monotonic() - began < 1.5
+
+
+def _dripping_handshake(peer: Peer) -> None:
+    peer.send(b"\x16\x03\x03\x3f\xff")  # the head of a record of 16 KiB, RFC 8446 section 5.1
+    peer.drip(b"\x02")
+
+
+@pytest.mark.parametrize("script", [_silent, _dripping_handshake])
+def test_a_handshake_that_never_ends_is_ended(script: Script) -> None:
+    """By the deadline, and at once when the program stops."""
+    with RawServer(script) as server:
+        began = time.monotonic()
+        with to(server.url.replace("http", "https"), deadline=0.5) as uploader:
+            assert deferral(uploader.send(document()))[1:] == (Fault.WORLD, False)
+        assert time.monotonic() - began < 1.5
+        with to(server.url.replace("http", "https")) as uploader:
+            threading.Timer(0.3, uploader.stop).start()
+            began = time.monotonic()
+            assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
+            assert time.monotonic() - began < 1.3

@@ -1,0 +1,270 @@
+"""Hints from the real kernel, and a watch that knows when it has gone deaf."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoice_watcher.watcher import (
+    NETWORK_FILE_SYSTEMS,
+    Watcher,
+    file_system_in,
+    file_system_of,
+    gives_hints,
+)
+from tests.support.children import needs_root, unshared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Ear:
+    """A watch on a folder, and the hints that it gave."""
+
+    def __init__(self, folder: Path) -> None:
+        self._heard = threading.Event()
+        self.watcher = Watcher(folder, self._heard.set)
+
+    def hears(self, within: float = 5.0) -> bool:
+        """Wait for a hint that came since the last call."""
+        heard = self._heard.wait(within)
+        self._heard.clear()
+        return heard
+
+
+@contextmanager
+def ear_on(folder: Path) -> Iterator[Ear]:
+    """Watch a folder."""
+    ear = Ear(folder)
+    assert ear.watcher.start() is None
+    try:
+        yield ear
+    finally:
+        ear.watcher.stop()
+
+
+@pytest.fixture
+def drop(tmp_path: Path) -> Path:
+    """Give a watched folder, with another one beside it on the same file system."""
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "12345.pdf").write_bytes(b"%PDF")
+    return tmp_path / "drop"
+
+
+def _written(drop: Path) -> None:
+    (drop / "12345.pdf").write_bytes(b"%PDF")
+
+
+def _moved_in(drop: Path) -> None:
+    (drop.parent / "other" / "12345.pdf").rename(drop / "12345.pdf")
+
+
+def _renamed_inside(drop: Path) -> None:
+    (drop / "there.tmp").rename(drop / "12345.pdf")
+
+
+def _linked_and_unlinked(drop: Path) -> None:
+    (drop / "12345.pdf").hardlink_to(drop / "there.tmp")
+    (drop / "there.tmp").unlink()
+
+
+def _appended(drop: Path) -> None:
+    with (drop / "there.tmp").open("ab") as file:
+        file.write(b"more")
+
+
+@pytest.mark.parametrize("deliver", [_written, _moved_in, _renamed_inside, _linked_and_unlinked, _appended])
+def test_every_way_of_delivering_gives_a_hint_at_once(drop: Path, deliver: Callable[[Path], None]) -> None:
+    """A copy, a move, a rename from a temporary name, WinSCP's link and unlink, and a save over the old file."""
+    (drop / "there.tmp").write_bytes(b"%PDF")
+    with ear_on(drop) as ear:
+        began = time.monotonic()
+        deliver(drop)
+        assert ear.hears()
+        assert time.monotonic() - began < 0.25
+
+
+@pytest.mark.parametrize("name", ["a\nb.pdf", "x" * 255, "\u202efdp.1", "\udcff\udcfe.pdf"], ids=ascii)
+def test_every_name_gives_a_hint(drop: Path, name: str) -> None:
+    """Bytes that are no UTF-8 do not end the watch."""
+    with ear_on(drop) as ear:
+        for _ in range(2):
+            (drop / name).write_bytes(b"%PDF")
+            assert ear.hears()
+        assert not ear.watcher.is_deaf()
+
+
+def test_our_own_work_gives_no_hint(drop: Path) -> None:
+    """Reading and claiming a document must not wake the program that does it."""
+    (drop / "12345.pdf").write_bytes(b"%PDF")
+    with ear_on(drop) as ear:
+        (drop / "12345.pdf").read_bytes()
+        os.listdir(drop)
+        (drop / "12345.pdf").rename(drop.parent / "12345.pdf")
+        assert not ear.hears(within=0.7), "watchdog holds a move back for half a second"
+
+
+def test_hints_are_not_held_up_by_moves_out_of_the_folder(drop: Path) -> None:
+    """A document dropped while others are claimed is seen within a tenth of a second, not after half a second."""
+    for number in range(50):
+        (drop / f"{number}.pdf").write_bytes(b"%PDF")
+    times = []
+    with ear_on(drop) as ear:
+        for number in range(50):
+            (drop / f"{number}.pdf").rename(drop.parent / "other" / f"{number}.pdf")
+            began = time.monotonic()
+            (drop / "12345.pdf").write_bytes(b"%PDF")
+            assert ear.hears()
+            times.append(time.monotonic() - began)
+    assert sorted(times)[40] < 0.1
+    assert max(times) < 0.4
+
+
+def test_a_healthy_watch_is_not_deaf(drop: Path) -> None:
+    """Nor is it built anew for nothing."""
+    with ear_on(drop) as ear:
+        assert not ear.watcher.is_deaf()
+        _written(drop)
+        assert ear.hears()
+        assert not ear.watcher.is_deaf()
+
+
+@pytest.mark.parametrize("change", ["deleted", "renamed", "replaced"])
+def test_a_watch_on_a_folder_that_is_not_there_any_more_is_deaf(drop: Path, change: str) -> None:
+    """The kernel says nothing of what happens in the new folder; after a new start it does again."""
+    with ear_on(drop) as ear:
+        if change == "deleted":
+            drop.rmdir()
+        else:
+            drop.rename(drop.parent / "moved")
+        if change == "replaced":
+            drop.mkdir()
+        assert ear.watcher.is_deaf()
+        drop.mkdir(exist_ok=True)
+        assert ear.watcher.start() is None
+        assert not ear.watcher.is_deaf()
+        ear.hears(within=0.2)
+        _written(drop)
+        assert ear.hears()
+
+
+@needs_root
+def test_a_watch_that_is_mounted_over_is_deaf(drop: Path) -> None:
+    """Neither unmounting nor mounting over gives any event."""
+    program = """
+import os, sys
+from pathlib import Path
+from invoice_watcher.watcher import Watcher
+watcher = Watcher(Path(sys.argv[1]), lambda: None)
+watcher.start()
+heard = [watcher.is_deaf()]
+os.system(f"mount -t tmpfs none '{sys.argv[1]}'")
+heard.append(watcher.is_deaf())
+watcher.start()
+heard.append(watcher.is_deaf())
+os.system(f"umount '{sys.argv[1]}'")
+heard.append(watcher.is_deaf())
+watcher.stop()
+print(heard)
+"""
+    assert unshared("true", program, drop).stdout == "[False, True, False, True]\n"
+
+
+def test_a_watch_that_was_never_started_or_was_stopped_is_deaf(drop: Path) -> None:
+    """Stopping twice does no harm, and leaves no thread."""
+    watcher = Watcher(drop, lambda: None)
+    assert watcher.is_deaf()
+    before = threading.active_count()
+    assert watcher.start() is None
+    watcher.stop()
+    watcher.stop()
+    assert watcher.is_deaf()
+    assert threading.active_count() == before
+
+
+def test_a_missing_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """The rescan goes on alone; nothing is raised, and nothing stays open."""
+    before = os.listdir("/proc/self/fd"), threading.active_count()
+    watcher = Watcher(tmp_path / "missing", lambda: None)
+    assert watcher.start() == (
+        "no hints from the kernel (No such file or directory): new files are found by the rescan alone"
+    )
+    assert watcher.is_deaf()
+    assert (os.listdir("/proc/self/fd"), threading.active_count()) == before
+
+
+def test_a_kernel_that_grants_no_watch_is_told_in_a_sentence(drop: Path) -> None:
+    """Here for want of descriptors, as elsewhere for want of watches: the rescan alone finds the files."""
+    program = """
+import os, resource, sys
+from pathlib import Path
+from invoice_watcher.watcher import Watcher
+watcher = Watcher(Path(sys.argv[1]), lambda: None)
+free = os.open("/", os.O_RDONLY)
+os.close(free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, free + 1))
+print(watcher.start())
+print(watcher.is_deaf())
+"""
+    done = subprocess.run([sys.executable, "-c", program, drop], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("no hints from the kernel (")
+    assert done.stdout.endswith("by the rescan alone\nTrue\n")
+
+
+MOUNTS = r"""
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+23 22 0:21 / /proc rw,nosuid shared:5 - proc proc rw
+30 22 0:40 / /srv/inv rw,relatime shared:9 - cifs //server/share rw,vers=3.1.1
+31 22 0:41 / /srv/my\040invoices rw shared:10 - nfs4 server:/export rw
+32 22 0:42 / /srv/tab\011back\134slash rw - fuse.sshfs anna@server: rw
+33 22 0:43 / /srv/over rw - ext4 /dev/vdb rw
+34 33 0:44 / /srv/over rw - 9p share rw
+35 30 0:45 / /srv/inv/local rw master:3 propagate_from:2 - xfs /dev/vdc rw
+36 22 0:46 / /srv/a\040-\040b rw - tmpfs none rw
+37 22 0:47 / /srv/portal rw - fuse.portal portal rw
+
+broken line
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize(("path", "kind"), [
+    ("/srv", "ext4"),
+    ("/", "ext4"),
+    ("/srv/inv", "cifs"),
+    ("/srv/inv/done", "cifs"),
+    ("/srv/invoices", "ext4"),
+    ("/srv/inv/local/done", "xfs"),
+    ("/srv/my invoices", "nfs4"),
+    ("/srv/tab\tback\\slash/x", "sshfs"),
+    ("/srv/over", "9p"),
+    ("/srv/over/x", "9p"),
+    ("/srv/a - b/x", "tmpfs"),
+    ("/srv/portal", "portal"),
+])  # fmt: skip
+def test_the_innermost_mount_says_which_file_system_it_is(path: str, kind: str) -> None:
+    """Names with blanks, mounts over mounts, and names of which one begins with another."""
+    assert file_system_in(MOUNTS, path) == kind
+
+
+def test_without_a_table_nothing_is_claimed() -> None:
+    """An unknown file system is treated like a local one."""
+    assert file_system_in([], "/srv") == ""
+    assert file_system_in(MOUNTS[1:2], "/srv") == ""
+
+
+def test_this_machines_own_folders_give_hints(tmp_path: Path) -> None:
+    """By the kernel's real table, also through a symbolic link."""
+    (tmp_path / "link").symlink_to("/dev/shm")  # noqa: S108 - a tmpfs on every Linux
+    assert file_system_of(tmp_path / "link") == "tmpfs"
+    assert file_system_of(Path("/proc/self")) == "proc"
+    assert gives_hints(tmp_path)
+    assert {"cifs", "nfs", "nfs4", "smb3", "9p", "sshfs"} <= NETWORK_FILE_SYSTEMS
