@@ -1,6 +1,6 @@
 """One invoice, from the drop folder to its place: joins what was decided to what is done.
 
-The walk: snapshot, validate, claim, reserve room for the receipt, send, file away. `Delivery.attempt` makes it once and
+The walk: snapshot, validate, reserve room for the receipt, claim, send, file away. `Delivery.attempt` makes it once and
 reports; what comes next is the daemon's business. Guarantees: nothing is sent that could not be recorded; nothing is
 filed that is not, byte for byte, what was sent; what the API said is never thrown away for a fault of this machine (it
 stays in the task as its `decision`, and filing is tried again without sending). Raises FolderLostError when the folders

@@ -8,6 +8,7 @@
     twice     -                         no rename here: it died between link and    remove the name in the work folder
                                         unlink, and the other folder has it too
     gone      done or failed            all but the last step was made              remove the note
+    gone      waiting                   a person took it away                       remove the note
     -         a dot file                room for a receipt that was never written   remove it
 
 Guarantees: completing is idempotent, so a crash during recovery is recovered from like any other. Raises OSError.
@@ -101,13 +102,10 @@ def _holds(folder: Folder, inode: int) -> bool:
 
 
 def _remove_remains(name: str, work: Folder) -> None:
-    """Remove room that was never written, and the note of a document that has been filed away."""
-    if name.startswith(".receipt-"):
+    """Remove room that was never written, and the note of a document that is not there any more."""
+    orphaned = name.endswith(SUFFIX) and not exists(name.removesuffix(SUFFIX), work.fd)
+    if name.startswith(".receipt-") or (orphaned and read_receipt(name, work) is not None):
         os.unlink(name, dir_fd=work.fd)
-    elif name.endswith(SUFFIX) and not exists(name.removesuffix(SUFFIX), work.fd):
-        receipt = read_receipt(name, work)
-        if receipt is not None and receipt.state != "waiting":
-            os.unlink(name, dir_fd=work.fd)
 
 
 def _read(work_name: str, folders: Folders, *, receipts: bool) -> Recovered | Completed | None:

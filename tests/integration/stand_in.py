@@ -177,7 +177,7 @@ class _Server(ThreadingHTTPServer):
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         """Start a thread for a connection."""
         self._connections.add(request)
-        super().process_request(request, client_address)  # type: ignore[arg-type]
+        super().process_request(request, client_address)
 
     def end_connections(self) -> None:
         """Wake every thread that reads from a connection."""

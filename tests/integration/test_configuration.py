@@ -144,19 +144,18 @@ def test_no_api_code_at_all(place: Place) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
-@pytest.mark.parametrize("mode", [0o644, 0o604, 0o666])
-def test_an_api_code_that_everyone_can_read_is_refused(place: Place, mode: int, command: str) -> None:
+def test_an_api_code_that_everyone_can_read_is_refused(place: Place, command: str) -> None:
     """A world-readable api_code_file: status 78, with the command that mends it, and without the code."""
     path = place.root / "api-code"
     path.write_text(API_CODE)
-    path.chmod(mode)
+    path.chmod(0o604)
     place.configure(api__api_code_file=str(path))
     finished = run(command, "-c", place.config)
     assert finished.status == 78
     assert f"chmod o= {path}" in finished.err
 
 
-@pytest.mark.parametrize("text", ["", "not a guid", API_CODE[:-1], f"{API_CODE} {API_CODE}", "x" * 5000])
+@pytest.mark.parametrize("text", ["", API_CODE[:-1], API_CODE * 200])
 def test_an_api_code_that_is_none(place: Place, text: str) -> None:
     """What is no GUID is refused before anything is sent, and not shown."""
     path = place.root / "api-code"

@@ -131,25 +131,25 @@ def test_the_extension_counts_in_any_letter_case(api: StandIn, place: Place, dae
     assert [name for name in names(place.done) if not name.endswith(".json")] == sorted(dropped)
 
 
-@pytest.mark.parametrize("size", [30_000, MIB - 1, MIB, MIB + 1, 10 * MIB])
-def test_files_of_every_size_arrive_whole(api: StandIn, place: Place, daemon: Program, size: int) -> None:
+def test_files_of_every_size_arrive_whole(api: StandIn, place: Place, daemon: Program) -> None:
     """A page of text or a large scan of exactly 10 MiB: what arrives is what was dropped."""
-    content = pdf("scan", size)
-    place.put("12345.pdf", content, "copy")
-    place.until_done("12345.pdf")
-    (request,) = api.wait_for(1)
-    assert request.part.content == content
-    assert sidecar(place.done / "12345.pdf")["size"] == size
+    for size in (30_000, MIB - 1, MIB, MIB + 1, 10 * MIB):
+        content = pdf("scan", size)
+        place.put(f"{size}.pdf", content, "copy")
+        place.until_done(f"{size}.pdf")
+        (request,) = api.of(str(size))
+        assert request.part.content == content, size
+        assert sidecar(place.done / f"{size}.pdf")["size"] == size
 
 
-@pytest.mark.parametrize("name", ["shortcut.url", "shortcut-bom.url", "shortcut-utf16.url", "shortcut-sections.url"])
-def test_a_shortcut_is_sent_as_a_link(api: StandIn, place: Place, daemon: Program, name: str) -> None:
+def test_a_shortcut_is_sent_as_a_link(api: StandIn, place: Place, daemon: Program) -> None:
     """A dropped Internet shortcut, however Windows wrote it, tells the API where to fetch the document."""
-    place.put("12345.url", sample(name))
-    place.until_done("12345.url")
-    (request,) = api.wait_for(1)
-    assert (request.part.name, request.part.file_name) == ("FileUrl", None)
-    assert request.part.content == b"https://billing.example.com/invoices/12345.pdf"
+    for name in ("shortcut.url", "shortcut-bom.url", "shortcut-utf16.url", "shortcut-sections.url"):
+        place.put(name, sample(name))
+        place.until_done(name)
+        (request,) = api.of(name.removesuffix(".url"))
+        assert (request.part.name, request.part.file_name) == ("FileUrl", None)
+        assert request.part.content == b"https://billing.example.com/invoices/12345.pdf", name
 
 
 def test_the_request_is_as_the_api_document_says(api: StandIn, place: Place, daemon: Program) -> None:
@@ -212,16 +212,16 @@ def test_a_burst_of_files_goes_out_once_each(api: StandIn, place: Place, daemon:
     assert len(api.requests) == len(dropped)
 
 
-@pytest.mark.parametrize("moment", [0, 951_782_400, 4_102_444_800])
-def test_a_file_may_have_any_date(api: StandIn, place: Place, daemon: Program, moment: int) -> None:
+def test_a_file_may_have_any_date(api: StandIn, place: Place, daemon: Program) -> None:
     """A copy keeps the date of its original: 1970, 2000 or 2100, it is dropped now and sent now."""
-    original = place.root / "12345.pdf"
-    original.write_bytes(pdf())
-    os.utime(original, (moment, moment))
-    original.rename(place.drop / "12345.pdf")
-    place.until_done("12345.pdf")
-    received = datetime.fromisoformat(sidecar(place.done / "12345.pdf")["received_at"])
-    assert abs((datetime.now(UTC) - received).total_seconds()) < 60
+    for moment in (0, 951_782_400, 4_102_444_800):
+        original = place.root / f"{moment}.pdf"
+        original.write_bytes(pdf())
+        os.utime(original, (moment, moment))
+        original.rename(place.drop / original.name)
+        place.until_done(original.name)
+        received = datetime.fromisoformat(sidecar(place.done / original.name)["received_at"])
+        assert abs((datetime.now(UTC) - received).total_seconds()) < 60
 
 
 def test_order_ids_may_be_of_any_script(api: StandIn, place: Place, start: Start) -> None:

@@ -6,8 +6,6 @@ import socketserver
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.integration.answers import OK, Answer, refused
 from tests.integration.place import documents, names, pdf, sidecar
 from tests.integration.stand_in import StandIn
@@ -20,56 +18,55 @@ if TYPE_CHECKING:
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Who are you?</body></html>"
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 
+REDIRECTS = (301, 302, 303, 307, 308)
+WORKERS = 4
+
 # What the API's machine says, and a word that the log has to say about it.
+# "Wrong API code" comes first: once something was delivered, it would mean the orders.
 FAULTS = {
+    "101": (refused(101, "Wrong API code"), "API code"),
     "401": (Answer(401, b""), "API code"),
-    "401 page": (Answer(401, PAGE, HTML), "API code"),
+    "401-page": (Answer(401, PAGE, HTML), "API code"),
     "403": (Answer(403, b"forbidden"), "denies"),
     "404": (Answer(404, b""), "address"),
     "405": (Answer(405, b""), "address"),
-    "301": (Answer(301, b"", {"Location": "/login"}), "moved"),
-    "302": (Answer(302, b"", {"Location": "/login"}), "moved"),
-    "303": (Answer(303, b"", {"Location": "/login"}), "moved"),
-    "307": (Answer(307, b"", {"Location": "/login"}), "moved"),
-    "308": (Answer(308, b"", {"Location": "/login"}), "moved"),
     "page": (Answer(200, PAGE, HTML), "web page"),
-    "page without a type": (Answer(200, PAGE), "web page"),
-    "101": (refused(101, "Wrong API code"), "API code"),
+    "page-without-a-type": (Answer(200, PAGE), "web page"),
+    **{str(status): (Answer(status, b"", {"Location": "/login"}), "moved") for status in REDIRECTS},
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_queue_pauses_and_goes_on_when_it_is_mended(
-    api: StandIn, place: Place, daemon: Program, fault: str
-) -> None:
-    """Wrong code, wrong address, a login page: the log says so, later files wait in sight, all are sent in the end."""
-    api.default, word = FAULTS[fault]
-    first = [place.put(f"{number}.pdf", pdf()).name for number in range(3)]
-    sentence = daemon.says("the queue is paused")
-    assert word.lower() in sentence.lower()
-    assert " ERROR " in sentence
-    later = [place.put(f"late-{number}.pdf", pdf()).name for number in range(10)]
-    seen = len(api.requests)
-    api.wait_for(seen + 3)
-    assert place.waiting() == sorted(first + later)
-    assert names(place.failed) == names(place.done) == []
-    assert len(documents(place.work)) <= 8
-    api.default = OK
-    place.until_done(*first, *later)
-    assert names(place.failed) == []
-    assert daemon.says("flows")
+def test_the_queue_pauses_and_goes_on_when_it_is_mended(api: StandIn, place: Place, daemon: Program) -> None:
+    """Wrong code, wrong address, a login page: the log says so, later files wait in sight, all are sent in the end.
+
+    One after another, in one life of the daemon: each is recovered from without a restart.
+    """
+    for times, (fault, (answer, word)) in enumerate(FAULTS.items(), start=1):
+        api.default = answer
+        first = [place.put(f"{fault}-{number}.pdf", pdf()).name for number in range(3)]
+        sentence = daemon.says("the queue is paused", times)
+        assert word.lower() in sentence.lower()
+        assert " ERROR " in sentence
+        later = [place.put(f"{fault}-late-{number}.pdf", pdf()).name for number in range(5)]
+        api.wait_for(len(api.requests) + 3)
+        assert place.waiting() == sorted(first + later)
+        assert names(place.failed) == []
+        assert len(documents(place.work)) <= 2 * WORKERS
+        api.default = OK
+        place.until_done(*first, *later)
+        daemon.says("flows", times)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_never_followed(api: StandIn, place: Place, daemon: Program, status: int) -> None:
+def test_a_redirect_is_never_followed(api: StandIn, place: Place, daemon: Program) -> None:
     """Neither the invoice nor the API code goes to another address than the configured one."""
     with StandIn() as other:
         location = f"{other.base_url}/order/1/invoice"
-        api.script("1", Answer(status, b"", {"Location": location}), OK)
-        place.put("1.pdf", pdf())
-        place.until_done("1.pdf")
+        for status in REDIRECTS:
+            api.script(str(status), Answer(status, b"", {"Location": location}), OK)
+            place.put(f"{status}.pdf", pdf())
+            place.until_done(f"{status}.pdf")
+            assert len(api.of(str(status))) == 2
         assert (other.requests, other.faults) == ([], [])
-    assert len(api.requests) == 2
 
 
 def test_two_orders_of_another_account_are_the_orders_fault(api: StandIn, place: Place, start: Start) -> None:

@@ -178,4 +178,4 @@ def test_a_file_that_is_deleted_while_it_is_sent(api: StandIn, place: Place, sta
     daemon.says("1.pdf")
     assert daemon.stop() == 0
     assert place.once().status == 0
-    assert names(place.work) == []
+    assert names(place.work) == []  # a note left behind would be taken for that of the next file of this name

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.integration.place import Place
     from tests.integration.stand_in import StandIn
 
+# Formats that tell by their end whether they are whole.
+_WITH_AN_END = ("invoice.pdf", "invoice.docx", "invoice.xlsx", "invoice.doc", "invoice.xls", "linearized.pdf")
 PAUSE = 0.4  # between two writes: longer than settle.quiet
 
 
@@ -65,9 +67,6 @@ def test_a_file_that_is_written_slowly_is_sent_once_and_whole(
     assert names(place.failed) == []
 
 
-_WITH_AN_END = ("invoice.pdf", "invoice.docx", "invoice.xlsx", "invoice.doc", "invoice.xls", "linearized.pdf")
-
-
 def test_a_file_that_a_program_holds_open_is_left_alone(api: StandIn, place: Place, start: Start) -> None:
     """Whole or not, quiet or not: while a program has it open for writing it is not read; then at once."""
     daemon = start()
@@ -98,58 +97,55 @@ def test_a_file_that_is_still_mapped_for_writing(api: StandIn, place: Place, sta
     assert api.of("1")[0].part.content == pdf("behind")
 
 
-@pytest.mark.parametrize("name", ["invoice.pdf", "invoice.docx", "invoice.doc", "invoice.xlsx"])
-def test_a_cut_off_document_is_given_time_and_then_rejected(
-    api: StandIn, place: Place, start: Start, name: str
-) -> None:
+def test_a_cut_off_document_is_given_time_and_then_rejected(api: StandIn, place: Place, start: Start) -> None:
     """A document without its end stays where it is for settle.incomplete_after, and is then rejected as incomplete."""
     place.configure(settle__incomplete_after="1s")
     start()
-    dropped = "12345" + os.path.splitext(name)[1]
-    content = sample(name)
+    dropped = {"1" + os.path.splitext(name)[1]: sample(name) for name in _WITH_AN_END[:5]}
     changed = time.time()
-    place.put(dropped, content[: len(content) // 2])
-    place.until_failed(dropped)
+    for name, content in dropped.items():
+        place.put(name, content[: len(content) // 2])
+    until(lambda: names(place.failed), "the first of them in failed/")
     assert time.time() - changed >= 0.98  # the kernel's clock for file times may lag by a tick
-    error = sidecar(place.failed / dropped)["error"]
-    assert (error["source"], error["code"], error["reason"]) == ("validation", None, "incomplete")
+    place.until_failed(*dropped)
+    for name in dropped:
+        error = sidecar(place.failed / name)["error"]
+        assert (error["source"], error["code"], error["reason"]) == ("validation", None, "incomplete")
     assert api.requests == []
 
 
-@pytest.mark.parametrize("name", ["invoice.pdf", "invoice.docx", "invoice.doc"])
-def test_a_document_that_is_completed_in_time(api: StandIn, place: Place, start: Start, name: str) -> None:
+def test_a_document_that_is_completed_in_time(api: StandIn, place: Place, start: Start) -> None:
     """The rest came late, but it came: delivered, and never called failed."""
     place.configure(settle__incomplete_after="5s")
     start()
-    content = sample(name)
-    path = place.put("12345" + os.path.splitext(name)[1], content[:-300])
-    place.put("2.pdf", pdf())
-    place.until_done("2.pdf")
-    with open(path, "ab") as file:
-        file.write(content[-300:])
-    place.until_done(path.name)
-    assert api.of("12345")[0].part.content == content
+    content = {f"{number}{os.path.splitext(name)[1]}": sample(name) for number, name in enumerate(_WITH_AN_END)}
+    for name, text in content.items():
+        place.put(name, text[:-300])
+    place.put("last.pdf", pdf())
+    place.until_done("last.pdf")
+    for name, text in content.items():
+        with open(place.drop / name, "ab") as file:
+            file.write(text[-300:])
+    place.until_done(*content)
+    assert {request.part.file_name: request.part.content for request in api.requests[1:]} == content
 
 
-@pytest.mark.parametrize("name", ["invoice.pdf", "invoice.docx", "invoice.doc"])
-def test_a_file_that_gets_its_size_before_its_content(api: StandIn, place: Place, start: Start, name: str) -> None:
+def test_a_file_that_gets_its_size_before_its_content(api: StandIn, place: Place, start: Start) -> None:
     """Explorer and robocopy give a file its full size first: not sent before its content is there."""
     place.configure(settle__quiet="100ms", settle__incomplete_after="5s")
     start()
-    content = sample(name)
-    path = place.drop / ("12345" + os.path.splitext(name)[1])
-    with open(path, "wb") as file:
-        os.posix_fallocate(file.fileno(), 0, len(content))
-    place.put("2.pdf", pdf())
-    place.until_done("2.pdf")
-    for start_at, piece in ((0, content[:1000]), (1000, content[1000:])):
+    content = {f"{number}{os.path.splitext(name)[1]}": sample(name) for number, name in enumerate(_WITH_AN_END[:5])}
+    for name, text in content.items():
+        with open(place.drop / name, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, len(text))
+    for begin, end in ((0, 1000), (1000, None)):
         time.sleep(PAUSE)
-        with open(path, "r+b", buffering=0) as file:
-            file.seek(start_at)
-            file.write(piece)
-    place.until_done(path.name)
-    (request,) = api.of("12345")
-    assert request.part.content == content
+        for name, text in content.items():
+            with open(place.drop / name, "r+b", buffering=0) as file:
+                file.seek(begin)
+                file.write(text[begin:end])
+    place.until_done(*content)
+    assert {request.part.file_name: request.part.content for request in api.requests} == content
 
 
 def test_an_empty_file_that_is_filled_a_moment_later(api: StandIn, place: Place, start: Start) -> None:

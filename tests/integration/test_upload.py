@@ -110,13 +110,15 @@ def test_the_api_cannot_be_reached(place: Place, desk: Path) -> None:
     assert "cannot be reached" in finished.out
 
 
-@pytest.mark.parametrize("status", [401, 404, 302, 429, 503])
-def test_the_api_does_not_take_it_now(api: StandIn, place: Place, desk: Path, status: int) -> None:
+def test_the_api_does_not_take_it_now(api: StandIn, place: Place, desk: Path) -> None:
     """An answer that blames the configuration or the weather: status 75, for the invoice may be all right."""
-    api.default = Answer(status, b"", {"Location": "/login", "Retry-After": "3600"})
-    finished = run("upload", "-c", place.config, _file(desk, "1.pdf"))
+    statuses = (401, 404, 302, 429, 503)
+    for status in statuses:
+        api.script(str(status), Answer(status, b"", {"Location": "/login", "Retry-After": "3600"}))
+    finished = run("upload", "-c", place.config, *(_file(desk, f"{status}.pdf") for status in statuses))
     assert finished.status == 75
-    assert "not sent" in finished.out
+    assert all(": not sent: " in line for line in finished.out.splitlines())
+    assert len(api.requests) == len(statuses)
 
 
 def test_a_rejection_outweighs_a_wait(api: StandIn, place: Place, desk: Path) -> None:

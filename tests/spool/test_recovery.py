@@ -128,6 +128,14 @@ def test_remains_are_removed(box: Box) -> None:
     assert box.files() == DONE
 
 
+@pytest.mark.parametrize(("note", "left"), [(written("waiting"), set()), (b"{}", {f".processing/{NAME}.json"})])
+def test_the_note_of_a_document_that_a_person_took_away_is_removed(box: Box, note: bytes, left: set[str]) -> None:
+    """Another document of that name must not inherit its history; what others wrote stays."""
+    box.put(f".processing/{NAME}.json", note)
+    assert recovered(box) == []
+    assert box.names() == left
+
+
 def test_what_is_no_document_is_left_alone(box: Box) -> None:
     """A folder or a link in the work folder is nobody's invoice, and a reason to stop for nobody."""
     (box.work / "folder").mkdir()
