@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from invoice_watcher.spool.folders import Folder
 
 # What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
-_RESERVED = 8 * 1024
+# Written, not fallocate(2)d: giving back blocks that were never written costs a journal entry of its own.
+_BLANK = b" " * 8192
 _LARGEST_RECEIPT = 64 * 1024
 _READABLE_BY_GROUP = 0o640
 _LONGEST_NAME = 240  # bytes: with a number and ".json" behind it, still a file name (255)
@@ -63,7 +64,7 @@ class Slot:
         try:
             with suppress(PermissionError):  # FAT and CIFS have no modes
                 os.fchmod(self._fd, _READABLE_BY_GROUP)  # people read it, whatever the service's umask
-            os.posix_fallocate(self._fd, 0, _RESERVED)
+            os.pwrite(self._fd, _BLANK, 0)
         except OSError:
             self.close()
             raise
