@@ -148,7 +148,9 @@ def test_retry_after_that_comes_during_a_probe_is_obeyed() -> None:
 
 def test_filing_ends_a_pause_for_this_machines_fault_only() -> None:
     """Once the disk has room again the queue resumes by itself; that says nothing of an API that is away."""
-    assert _after("a", fault=Fault.OURS).started("a").recorded("a", 5).pause is None
+    mended = _after("a", fault=Fault.OURS).started("a").recorded("a", 5)
+    assert mended.pause is None
+    assert _after("b", "c", breaker=mended).pause is None, "a full disk counted as an outage"
     assert _after("a", "b", "c").started("a").recorded("a", 5).may_start(5)
     assert _after("a", "b", "c").recorded("a", 5).pause is not None
 
@@ -170,6 +172,13 @@ def test_another_answer_breaks_the_row_of_refusals(delivered: bool) -> None:  # 
     assert breaker.wrong_api_code("c", _problem(101), 0).wrong_api_code("d", _problem(101), 0).pause is None
     probing = _refused("a", "b", "c").started("a")
     assert probing.answered("a", 9, delivered=delivered).pause is None
+
+
+def test_refusal_is_an_answer_like_any_other() -> None:
+    """An API that answers 101 is there: an outage ends with it, and the order is judged by what comes next."""
+    after = _after("a", "b", "c").started("a").wrong_api_code("a", _problem(101), 5)
+    assert after.pause is None
+    assert (after.failed, after.refused) == (frozenset(), {"a"})
 
 
 def test_refusals_after_a_delivery_never_pause() -> None:

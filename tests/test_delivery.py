@@ -289,7 +289,7 @@ def test_nothing_is_sent_that_could_not_be_recorded(box: Box, monkeypatch: pytes
     """The disk is full: the file stays where the clerk sees it, and goes as soon as there is room."""
     with desk(box) as it:
         task = it.drop()
-        monkeypatch.setattr(os, "posix_fallocate", failing(errno.ENOSPC))
+        monkeypatch.setattr(os, "pwrite", failing(errno.ENOSPC))
         report = it.attempt(task)
         assert deferral(report) == ("not_recordable", Fault.OURS)
         assert "No space left" in str(report)

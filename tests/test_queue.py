@@ -61,15 +61,18 @@ def test_file_that_alone_keeps_failing_is_put_aside(max_attempts: int, fewest: i
     assert bad.problem.reason == "keeps_failing"
 
 
-def test_link_that_cannot_be_fetched_is_tried_three_times() -> None:
+@pytest.mark.parametrize("retry_after", [None, 600.0])
+def test_link_that_cannot_be_fetched_is_tried_three_times(retry_after: float | None) -> None:
     """A link to a document that is not there (105) is put aside after three attempts, even with nothing else to do."""
-    world = World(all_but({"1": failure(code=105)}))
+    world = World(all_but({"1": failure(retry_after=retry_after, code=105)}))
     world.drop("1")
     world.run(HOUR)
-    assert len(world.calls) == 3
-    rejected = world.filed["1"]
-    assert isinstance(rejected, Rejected)
-    assert rejected.problem.code == 105
+    first, second, third = world.calls_of("1")
+    assert min(second - first, third - second) >= (retry_after or RULES.initial)
+    assert world.last_filed < third + 1
+    outcome = world.filed["1"]
+    assert isinstance(outcome, Rejected)
+    assert outcome.problem.code == 105
     assert world.queue.waiting == 0
 
 
@@ -94,7 +97,9 @@ def test_api_away_for_a_day(reached: bool, most: int) -> None:  # noqa: FBT001 -
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-@pytest.mark.parametrize("bad", [failure(), failure(retry_after=5), failure(Fault.OPERATOR), WRITING])
+@pytest.mark.parametrize(
+    "bad", [failure(), failure(retry_after=5), failure(Fault.OPERATOR), failure(Fault.OURS), WRITING]
+)
 def test_bad_file_never_keeps_the_gate_closed(bad: Outcome | Unready, workers: int) -> None:
     """After an outage everyone's invoices go through, even if the one that is probed chokes the API by itself."""
 
@@ -126,7 +131,7 @@ def test_retry_after_holds_all_workers_back() -> None:
     world.drop(*(str(order) for order in range(20)))
     world.run(HOUR)
     assert len(world.filed) == 20
-    assert not [moment for moment, _ in world.calls if 0.5 < moment < 60.5]
+    assert not [moment for moment, _ in world.calls if 0.5 < moment < 60.25]
 
 
 @pytest.mark.parametrize("fault", [Fault.OPERATOR, Fault.OURS])
@@ -211,6 +216,35 @@ def test_pause_for_101_ends_when_another_order_is_answered() -> None:
     world.run(HOUR)
     assert world.filed["right"] == world.filed["another"] == DELIVERED
     assert {order: world.filed[order] for order in "bc"} == {order: rejected(101) for order in "bc"}
+
+
+def _paused() -> tuple[Queue, list[Task]]:
+    """Give a queue that paused at 0 for three documents, and those."""
+    queue, tasks = Queue(RULES, WORKERS), [task_of(order, 0, claimed=True) for order in "abc"]
+    for task in tasks:
+        queue.schedule.add_claimed(task)
+        assert queue.next(0) is task
+    for task in tasks:
+        queue.report(task, Waiting(failure()), 0, 1.0)
+    assert queue.next(1.9) is None
+    assert queue.next(RULES.initial) is tasks[0]
+    return queue, tasks
+
+
+def test_all_that_was_claimed_goes_at_once_when_the_api_is_back() -> None:
+    """Once a probe has gone through, the others do not wait for the rest of their back-off."""
+    queue, (first, *others) = _paused()
+    queue.report(first, Filed(DELIVERED, first.invoice.name, sent=True), 2.5, 0.5)
+    assert [queue.next(2.5), queue.next(2.5)] == others
+
+
+def test_probe_that_is_being_written_is_not_looked_at_all_the_time() -> None:
+    """A claimed document that somebody holds open costs a look a second, and the others are probed before it."""
+    queue, (first, *others) = _paused()
+    queue.report(first, NotReady(WRITING), 2.5, 0.5)
+    assert queue.wake_at() == 3.5
+    assert queue.next(3.4) is None
+    assert queue.next(3.5) in others
 
 
 def test_document_taken_out_of_the_work_folder_is_forgotten() -> None:

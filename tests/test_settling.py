@@ -114,12 +114,12 @@ def test_no_clock_keeps_a_file_back(steps: list[float], age: float) -> None:
 def test_rechecks_grow_to_a_bound(local: Settling) -> None:
     """A file that is open for an hour is looked at ever less often, but at least every five seconds."""
     file, now, waits = _changed(60), NOW, []
-    for _ in range(100):
+    for _ in range(1200):
         assert local.hold("1.pdf", file, WRITING, now) == now.mono - NOW.mono == local.held_for("1.pdf", now)
         waits.append(local.wait_for("1.pdf", file, now))
         now = _later(waits[-1], now)
     assert waits[:6] == [pytest.approx(0.1 * 2**n) for n in range(6)]
-    assert waits[6:] == [pytest.approx(LONGEST_RECHECK)] * 94
+    assert waits[6:] == [pytest.approx(LONGEST_RECHECK)] * 1194
 
 
 def test_change_releases_a_hold(local: Settling) -> None:
@@ -137,6 +137,21 @@ def test_hint_releases_only_what_it_can_mend(local: Settling) -> None:
     local.hinted()
     assert local.wait_for("open.pdf", _changed(60), NOW) == 0
     assert local.wait_for("empty.pdf", _changed(60), NOW) == 7
+
+
+def test_scans_forget_what_is_gone_and_nothing_else() -> None:
+    """On a network share every look remembers the others; a file that left and came back starts anew."""
+    share, file = Settling(QUIET, trust_ctime=False), _changed(60)
+    share.hold("1.pdf", file, EMPTY, NOW)
+    for second in range(3):
+        share.begin_scan()
+        assert share.unchanged_for("1.pdf", file, _later(second)) == second
+        assert share.wait_for("1.pdf", file, _later(second)) == 7 - second
+        share.end_scan()
+    share.begin_scan()
+    share.end_scan()
+    assert share.on_hold() == {}
+    assert share.wait_for("1.pdf", file, _later(4)) == QUIET
 
 
 def test_held_for_tells_whether_waiting_can_help(local: Settling) -> None:

@@ -64,7 +64,7 @@ class Slot:
         try:
             with suppress(PermissionError):  # FAT and CIFS have no modes
                 os.fchmod(self._fd, _READABLE_BY_GROUP)  # people read it, whatever the service's umask
-            os.pwrite(self._fd, _BLANK, 0)
+            _write_all(self._fd, _BLANK)
         except OSError:
             self.close()
             raise
@@ -82,9 +82,7 @@ class Slot:
         self._name = ""
 
     def _fill(self, raw: bytes) -> None:
-        written = 0
-        while written < len(raw):
-            written += os.pwrite(self._fd, raw[written:], written)
+        _write_all(self._fd, raw)
         os.ftruncate(self._fd, len(raw))
         os.fsync(self._fd)
 
@@ -102,6 +100,13 @@ class Slot:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _write_all(descriptor: int, raw: bytes) -> None:
+    """Write from the beginning; a disk that is nearly full takes a part, and says so only when asked again."""
+    written = 0
+    while written < len(raw):
+        written += os.pwrite(descriptor, raw[written:], written)
 
 
 def work_names(name: str) -> Iterator[str]:

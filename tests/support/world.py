@@ -57,6 +57,7 @@ class World:
         self.now = 0.0
         self.calls: list[tuple[float, str]] = []
         self.filed: dict[str, Delivered | Rejected] = {}
+        self.last_filed = 0.0
         self._folder: dict[str, Task] = {}
         self._dropped = 0
         self._ends: list[tuple[float, int, Task, Report]] = []
@@ -98,7 +99,7 @@ class World:
     def _start(self, task: Task) -> None:
         self._count += 1
         assert self.queue.schedule.under_way <= self.queue._workers
-        end = self.now + (0.01 if task.decision else self.takes)
+        end = self.now + (0.01 if task.decision else self.takes * self._chance.uniform(0.5, 1.0))
         heapq.heappush(self._ends, (end, self._count, task, self._attempt(task)))
 
     def _attempt(self, task: Task) -> Report:
@@ -120,8 +121,9 @@ class World:
         return self._file(task, outcome, sent=True)
 
     def _file(self, task: Task, outcome: Delivered | Rejected, *, sent: bool) -> Report:
-        assert task.invoice.name not in self.filed
+        assert task.invoice.queue not in self.filed, "filed twice"
         self.filed[task.invoice.queue] = outcome
+        self.last_filed = self.now
         return Filed(outcome, task.invoice.name, sent)
 
 
