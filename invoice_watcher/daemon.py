@@ -209,7 +209,7 @@ class Daemon:
             if isinstance(found, Completed):
                 log_completed(found)
             else:
-                self._queue.schedule.add_claimed(recovered_task(found, self._naming))
+                self._queue.schedule.add_claimed(recovered_task(found, self._naming, self._spool.filed_for(found.name)))
 
     def _wind_down(self) -> None:
         """Start nothing new; let what is under way end by itself, then end it."""
@@ -254,14 +254,14 @@ class Daemon:
         return f"{text}; paused: {pause.problem.message}" if pause else text
 
 
-def recovered_task(found: Recovered, naming: Naming) -> Task:
+def recovered_task(found: Recovered, naming: Naming, filed_for: str | None) -> Task:
     """Return the task for a document that an earlier run left in the work folder.
 
     Without a note, or with one that says an attempt was under way, that run died while it sent the document.
     """
     note = found.note
     died = note is None or bool(note.sending)
-    task = Task(naming.read(found.name), found.arrived_ns, work_name=found.work_name)
+    task = Task(naming.read(found.name, filed_for), found.arrived_ns, work_name=found.work_name)
     task.in_doubt = died
     task.crashes = int(died)
     task.attempts = 1 if note is None else note.attempts

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from invoice_watcher.escaping import encodable
 from invoice_watcher.hints import hint_for
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
-from invoice_watcher.policy import rejected_locally
+from invoice_watcher.policy import api_code_doubted, rejected_locally
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
 from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import Unready
@@ -147,7 +147,7 @@ class Delivery:
         decision = Decision(outcome, record.snapshot.sha256) if sent else task.decision
         if hold and sent and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
             # Noted before it stands: what could not be noted is better asked again than rejected unheld.
-            self._spool.note(task, record.waiting(_as_deferred(outcome)), slot)
+            self._spool.note(task, record.waiting(api_code_doubted(outcome)), slot)
             task.decision = decision
             return Held(outcome)
         task.decision = decision
@@ -223,7 +223,3 @@ _CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while 
 def _not_recordable(error: OSError) -> Deferred:
     text = f"This machine could not read or file it: {error.strerror or type(error).__name__}"
     return _deferred_locally(Fault.OURS, "not_recordable", text)
-
-
-def _as_deferred(outcome: Rejected) -> Deferred:
-    return Deferred(outcome.problem, Fault.OPERATOR, outcome.http_status, outcome.response)

@@ -139,7 +139,8 @@ class Lookout:
 
     def _task(self, name: str, signature: Signature, now: Clock) -> Task:
         unchanged_for = self._settling.unchanged_for(name, signature, now)
-        return Task(self._naming.read(name), signature.ctime_ns, signature, unchanged_for)
+        invoice = self._naming.read(name, self._spool.filed_for(name))
+        return Task(invoice, signature.ctime_ns, signature, unchanged_for)
 
     def _keep_watching(self) -> None:
         if self._watching and self._watcher and self._watcher.is_deaf():

@@ -38,8 +38,7 @@ TEMPORARY_NAMES = (
 
 _KINDS = {kind.value: kind for kind in Kind}
 
-# What `numbered` puts between stem and extension when a name is taken; ".1" is never given.
-_NUMBER = re.compile(r"(?P<stem>.+)\.(?P<number>[2-9]|[1-9][0-9]{1,5})", re.DOTALL)
+_NUMBERED = re.compile(r".+\.[1-9][0-9]{0,5}(\.[^.]*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +70,40 @@ class Naming:
         """Tell whether the file is never taken, in any letter case (as Windows would see its name)."""
         return self.ignored.fullmatch(name.casefold()) is not None
 
-    def read(self, name: str) -> Invoice:
-        """Read a name that is not ignored; what it does not say is None in the invoice."""
+    def read(self, name: str, filed_for: str | None = None) -> Invoice:
+        """Read a name that is not ignored; what it does not say is None in the invoice.
+
+        Args:
+            name: the file's name.
+            filed_for: the order for which this program itself gave the file that name, where that is known.
+        """
         stem, dot, extension = name.rpartition(".")
         if not dot:
-            return Invoice(name, self._order_id(name), None)
-        return Invoice(name, self._order_id(stem), _KINDS.get(extension.lower()))
+            stem, extension = name, ""
+        order_id = self._order_id(stem) if filed_for is None else _checked(filed_for)
+        return Invoice(name, order_id, _KINDS.get(extension.lower()))
 
     def _order_id(self, stem: str) -> OrderId | None:
-        """The order id; a number that the program itself appended (`12345.2`) is no part of it."""
         match = self.order_id.fullmatch(stem)
-        if match is None and (own := _NUMBER.fullmatch(stem)):
-            match = self.order_id.fullmatch(own["stem"])
-        if match is None:
-            return None
-        try:
-            return OrderId(match.groupdict().get("order_id", match[0]) or "")
-        except ValueError:
-            return None
+        return _checked(match.groupdict().get("order_id", match[0]) or "") if match else None
+
+
+def _checked(text: str) -> OrderId | None:
+    try:
+        return OrderId(text)
+    except ValueError:
+        return None
 
 
 def numbered(name: str, number: int) -> str:
-    """Return the `number`-th name for a document whose name is taken: `12345.pdf` → `12345.2.pdf`.
+    """Return the `number`-th name for a document whose name is taken, from 2 on: `12345.pdf` → `12345.2.pdf`.
 
-    A number that is already there is replaced, not repeated: `12345.2.pdf` → `12345.3.pdf`.
+    A number that is already there stays: it may be a part of the order id (`2024.12.pdf` → `2024.12.2.pdf`).
     """
     stem, dot, extension = name.rpartition(".")
-    if not dot:
-        stem, extension = extension, ""
-    if own := _NUMBER.fullmatch(stem):
-        stem = own["stem"]
-    return f"{stem}.{number}{dot}{extension}"
+    return f"{stem}.{number}.{extension}" if dot else f"{name}.{number}"
 
 
-def first_number(name: str) -> int:
-    """Return the first number worth trying with `numbered` when `name` itself is taken."""
-    stem = name.rpartition(".")[0] or name
-    own = _NUMBER.fullmatch(stem)
-    return int(own["number"]) + 1 if own else 2
+def is_numbered(name: str) -> bool:
+    """Tell whether `numbered` may have made the name; it may be somebody's own choice all the same (`2026.11.pdf`)."""
+    return _NUMBERED.fullmatch(name) is not None

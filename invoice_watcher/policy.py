@@ -167,6 +167,13 @@ def rejected_locally(code: int | None, reason: str, message: str) -> Rejected:
     return Rejected(Problem(Source.VALIDATION, code, reason, message, hint_for(reason)))
 
 
+def api_code_doubted(refusal: Rejected) -> Deferred:
+    """Return what a 101 means while it may be the configuration's fault: nobody at the share can mend it."""
+    reason = "api_code_refused"
+    problem = Problem(refusal.problem.source, refusal.problem.code, reason, refusal.problem.message, hint_for(reason))
+    return Deferred(problem, Fault.OPERATOR, refusal.http_status, refusal.response, reached=True)
+
+
 def keeps_failing(last: Deferred, attempts: int) -> Rejected:
     """Return the rejection of a document that alone keeps failing while others go through."""
     own = last.problem.reason if last.problem.code in API_CODES else "keeps_failing"

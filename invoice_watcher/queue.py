@@ -15,7 +15,7 @@ from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.delivery import Filed, Held, NotReady, Report, Waiting
 from invoice_watcher.outcome import Deferred, Delivered, Fault
-from invoice_watcher.policy import keeps_failing
+from invoice_watcher.policy import api_code_doubted, keeps_failing
 from invoice_watcher.schedule import Decision, Schedule, Task
 from invoice_watcher.spool import GONE
 
@@ -109,7 +109,7 @@ class Queue:
             case Held(outcome):
                 self._held.append(task)
                 self._answers += 1
-                self._turn(self._breaker.wrong_api_code(queue, outcome.problem, now), now)
+                self._turn(self._breaker.wrong_api_code(queue, api_code_doubted(outcome).problem, now), now)
             case NotReady(unready) if task.claimed and unready is not GONE:
                 self._changed(task, now)
             case NotReady():

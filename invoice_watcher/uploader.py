@@ -104,7 +104,7 @@ class Uploader:
             _current.exchange = exchange
             try:
                 reply = self._post(document, body, deadline)
-            except (OSError, HTTPError, UnicodeError) as error:
+            except (OSError, HTTPError, ValueError) as error:
                 return _failed(error, exchange, body)
             finally:
                 _current.exchange = None

@@ -385,7 +385,7 @@ def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
 def found_task(found: Recovered | Completed) -> Task:
     """Return the task that a restart makes of what it found."""
     assert isinstance(found, Recovered)
-    return recovered_task(found, NAMING)
+    return recovered_task(found, NAMING, None)
 
 
 def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box) -> None:

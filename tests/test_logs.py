@@ -146,7 +146,7 @@ def test_other_libraries_are_quiet_and_clean() -> None:
 
 def test_journal_format_without_a_journal_carries_priorities() -> None:
     """Where journald does not take entries, stderr's lines say their priority as sd-daemon(3) describes."""
-    if os.path.exists(service.JOURNAL_SOCKET):  # noqa: PTH110 - one question about one path
+    if os.path.exists(service.JOURNAL_SOCKET):
         pytest.skip("a journal runs here")
     calls = "log.debug('a'); log.info('a'); log.warning('a'); log.error('a'); log.critical('a'); log.log(25, 'a')"
     lines = _stderr_of(f"logs.setup('debug', 'journal')\n{calls}")
@@ -198,7 +198,7 @@ def test_lost_lines_are_counted(blocking: bool) -> None:  # noqa: FBT001 - param
         assert program.stdin
         assert program.stdout
         program.stdout.readline()
-        with open(read, encoding="utf-8") as log:  # noqa: PTH123 - a descriptor has no path
+        with open(read, encoding="utf-8") as log:
             lines = [log.readline().split() for _ in range(10_000)]
             while lines[-1][-1] != "lost":
                 lines.append(log.readline().split())

@@ -14,7 +14,8 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoice_watcher.spool.filing import Slot, file_away, note_name, remove_stale, work_names
+from invoice_watcher.naming import is_numbered
+from invoice_watcher.spool.filing import Slot, file_away, note_name, remove_stale, stale_receipt, work_names
 from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.snapshot import (
@@ -139,6 +140,16 @@ class Spool:
         if delivered:  # before the commit, or a crash behind it would leave the old receipt for ever
             remove_stale(task.invoice.name, self._folders.failed)
         return file_away(task.work_name, self._folders.work, target, receipt_for, slot, sidecar=sidecar)
+
+    def filed_for(self, name: str) -> str | None:
+        """Return the order of a failed document of this name that a person has moved back, as its receipt tells it.
+
+        A name such as `12345.2.pdf` was given by this program, and says less than the receipt beside which it lay.
+        """
+        if not is_numbered(name):
+            return None
+        receipt = stale_receipt(name, self._folders.failed)
+        return receipt.order_id if receipt else None
 
     def recover(self) -> list[Recovered | Completed]:
         """Bring in order what an earlier run left; see `recovery`."""

@@ -20,7 +20,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Self
 
 from invoice_watcher.escaping import encodable
-from invoice_watcher.naming import first_number, numbered
+from invoice_watcher.naming import numbered
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode, encode
 from invoice_watcher.spool.syscalls import exists, link, rename_noreplace
 
@@ -119,7 +119,7 @@ def work_names(name: str) -> Iterator[str]:
     if name.rstrip("~").endswith(SUFFIX):
         name += "~"
     yield name
-    for number in count(first_number(name)):
+    for number in count(2):
         yield numbered(name, number)
 
 
@@ -197,13 +197,19 @@ def carry_out(work_name: str, name: str, work: Folder, target: Folder, sidecar: 
 
 def remove_stale(name: str, folder: Folder) -> bool:
     """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that."""
-    if exists(name, folder.fd):
-        return False
-    receipt = read_receipt(name + SUFFIX, folder)
-    if receipt is None or receipt.state != "failed" or receipt.file != encodable(name):
+    if stale_receipt(name, folder) is None:
         return False
     os.unlink(name + SUFFIX, dir_fd=folder.fd)
     return True
+
+
+def stale_receipt(name: str, folder: Folder) -> Receipt | None:
+    """Return the receipt of a failed document that a person has taken out of `folder`; None when there is none."""
+    if exists(name, folder.fd):
+        return None
+    receipt = read_receipt(name + SUFFIX, folder)
+    ours = receipt is not None and receipt.state == "failed" and receipt.file == encodable(name)
+    return receipt if ours else None
 
 
 def read_receipt(name: str, folder: Folder) -> Receipt | None:
@@ -234,7 +240,7 @@ def _place_sidecar(work_name: str, name: str, work: Folder, target: Folder, rece
 def candidates(name: str) -> Iterator[str]:
     """Yield the names under which a document may be filed away, the best first."""
     yield name
-    for number in count(first_number(name)):
+    for number in count(2):
         yield numbered(name, number)
 
 

@@ -58,7 +58,7 @@ class Tree:
 
     def _stats(self) -> dict[int, list[str]]:
         found = {}
-        names = os.listdir(_PROC)  # noqa: PTH208 - only the names are needed
+        names = os.listdir(_PROC)
         for pid in (int(name) for name in names if name.isdigit()):
             fields = _read(pid, "stat").rpartition(")")[2].split()
             if fields and int(fields[_SESSION]) == self._session:

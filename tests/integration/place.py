@@ -37,8 +37,8 @@ class Place:
             "api.base_url": base_url,
             "api.api_code": API_CODE,
             "settle.quiet": 0,
-            "retry.initial": "100ms",
-            "retry.max": "200ms",
+            "retry.initial": "50ms",
+            "retry.max": "100ms",
         }
         self.configure()
 

@@ -104,12 +104,12 @@ def test_what_lies_there_is_never_replaced(
 
 
 def test_the_numbers_go_on(box: Box) -> None:
-    """The second `12345.pdf` becomes `12345.2.pdf`, then `12345.3.pdf`; one that had a number goes on from it."""
+    """The second `12345.pdf` becomes `12345.2.pdf`, then `12345.3.pdf`; a number that was there is left alone."""
     names = []
     for work_name in (NAME, NAME, NAME, "12345.2.pdf", "README"):
         claimed(box, work_name)
         names.append(filed(box, work_name))
-    assert names == [NAME, "12345.2.pdf", "12345.3.pdf", "12345.4.pdf", "README"]
+    assert names == [NAME, "12345.2.pdf", "12345.3.pdf", "12345.2.2.pdf", "README"]
 
 
 def test_a_name_that_is_taken_in_that_instant_is_not_replaced(box: Box) -> None:
