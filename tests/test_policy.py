@@ -13,7 +13,6 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_watcher import uploader
 from invoice_watcher.hints import REASONS, hint_for
 from invoice_watcher.outcome import API_CODES, Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
 from invoice_watcher.policy import (
@@ -25,6 +24,7 @@ from invoice_watcher.policy import (
     rejected_locally,
     row_for_status,
 )
+from invoice_watcher.uploader.transport import OversizedError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -295,7 +295,7 @@ def test_no_row_is_left_over() -> None:
     """Each row of the table is a foreign class, or a fault that the uploader tells apart itself."""
     ours = {"DeadlineExceeded", "NotConnected", "OversizedError", "Stopped"}
     assert set(NETWORK_FAULTS) <= {cls.__name__ for cls in [*REQUESTS, *URLLIB3]} | ours
-    assert names_of(uploader.OversizedError)[0] in ours
+    assert names_of(OversizedError)[0] in ours
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_no_row_is_left_over() -> None:
         (requests.exceptions.TooManyRedirects, Fault.OPERATOR, "redirected"),
         (ConnectionResetError, Fault.WORLD, "broken_connection"),
         (BrokenPipeError, Fault.WORLD, "broken_connection"),
-        (uploader.OversizedError, Fault.WORLD, "unclear_answer"),
+        (OversizedError, Fault.WORLD, "unclear_answer"),
         (UnicodeEncodeError, Fault.WORLD, "request_failed"),
         (OSError, Fault.WORLD, "request_failed"),
     ],

@@ -1,0 +1,141 @@
+"""One invoice, one answer: the only rooms that talk to the API. `transport` is the wire, `body` what goes over it.
+
+Guarantees: a call to `send` returns an `Outcome` and never raises for anything a network or a server can do; it takes
+no longer than the configured deadline; it holds no second copy of the document and at most 1 MiB of the answer; the
+API code goes to the configured address and nowhere else (no redirects, no cookies, no environment proxies or netrc),
+and an answer that echoes it is blackened before anybody sees it.
+
+Short retries live here, inside one attempt, and only for what surely did not reach the API: a connection that never
+stood, or broke before the document was through. Minutes and hours belong to the schedule.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import requests
+from tenacity import (
+    Retrying,
+    retry_if_result,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+from tenacity.nap import sleep_using_event
+from urllib3.exceptions import HTTPError
+
+from invoice_watcher.deadlines import Deadlines, Exchange
+from invoice_watcher.outcome import Deferred, Fault, Outcome, Source
+from invoice_watcher.policy import Reply, judge_network_fault, judge_reply
+from invoice_watcher.receipt import LONGEST_RESPONSE
+from invoice_watcher.uploader.body import Body
+from invoice_watcher.uploader.transport import Client, is_framed, read_bounded, running
+
+if TYPE_CHECKING:
+    from invoice_watcher.config import Api, Secret
+    from invoice_watcher.validation import Document
+
+_TRIES = 3
+_FIRST_PAUSE = 0.1  # seconds
+_REFUSALS = 300  # and above: statuses with which no server takes a document
+
+
+class Uploader:
+    """The API, behind one pool of connections that are kept alive; shared by all workers."""
+
+    def __init__(self, api: Api, api_code: Secret) -> None:
+        """Prepare; nothing is sent.
+
+        Args:
+            api: where the API is, and how long it may take.
+            api_code: the secret that goes into the `ApiCode` header.
+        """
+        self._api = api
+        self._client = Client(api, api_code)
+        self._blacken = re.compile(re.escape(api_code.reveal().encode()), re.IGNORECASE)
+        self._deadlines = Deadlines(api.deadline)
+        self._stop = threading.Event()
+        self._retrying = Retrying(
+            retry=retry_if_result(_surely_unsent),
+            stop=stop_after_attempt(_TRIES - 1) | stop_when_event_set(self._stop),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            sleep=sleep_using_event(self._stop),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+
+    def send(self, document: Document) -> Outcome:
+        """Send a document, and say what came of it; the attempt's deadline holds for all its tries together."""
+        deadline = time.monotonic() + self._api.deadline
+        outcome = self._try(document, deadline)
+        if _surely_unsent(outcome) and not self._stop.wait(_FIRST_PAUSE):
+            outcome = self._retrying(self._try, document, deadline)
+        return outcome
+
+    def stop(self) -> None:
+        """Break off what is being sent, from another thread; what begins afterwards is broken off too."""
+        self._stop.set()
+        self._deadlines.end_all()
+
+    def close(self) -> None:
+        """Give back connections and threads; nothing may be under way."""
+        self._deadlines.close()
+        self._client.close()
+
+    def _try(self, document: Document, deadline: float) -> Outcome:
+        body = Body(document)
+        with self._deadlines.exchange(deadline) as exchange:
+            try:
+                with running(exchange):
+                    reply = self._post(document, body, deadline)
+            except (OSError, HTTPError, ValueError) as error:
+                return _failed(error, exchange, body)
+        if exchange.ended_because:
+            return _broken_off(exchange, body)
+        if reply.status < _REFUSALS and not body.is_through:  # it cannot have taken what it never got
+            return judge_network_fault(("ConnectionError",), in_doubt=False, reached=True)
+        text = reply.body.decode("utf-8", "replace")[:LONGEST_RESPONSE]
+        return judge_reply(reply, datetime.now(UTC), text)
+
+    def _post(self, document: Document, body: Body, deadline: float) -> Reply:
+        """Make the exchange; every exception of it is left to the caller."""
+        remaining = max(deadline - time.monotonic(), 0.001)
+        timeouts = (min(self._api.connect_timeout, remaining), min(self._api.read_timeout, remaining))
+        response = self._client.post(
+            f"/order/{quote(document.invoice.order_id or '', safe='')}/invoice", body, timeouts
+        )
+        try:
+            raw = self._blacken.sub(b"***", read_bounded(response))
+        finally:
+            response.close()
+        return Reply(response.status_code, raw, is_framed(response), response.headers.get("Retry-After"))
+
+
+def _surely_unsent(outcome: Outcome) -> bool:
+    """Whether trying again at once may help and can do no harm."""
+    return (
+        isinstance(outcome, Deferred)
+        and outcome.problem.source is Source.NETWORK
+        and outcome.fault is Fault.WORLD
+        and outcome.problem.reason in {"unreachable", "broken_connection"}
+        and not outcome.in_doubt
+    )
+
+
+def _failed(error: Exception, exchange: Exchange, body: Body) -> Deferred:
+    """Map a foreign exception: what ended the exchange overrides what the exchange made of it."""
+    if exchange.ended_because:
+        return _broken_off(exchange, body)
+    names = tuple(cls.__name__ for cls in type(error).__mro__)
+    unconnected = isinstance(error, requests.ConnectionError | requests.Timeout) and not exchange.connected
+    if unconnected and not isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        names = ("NotConnected",)
+    return judge_network_fault(names, in_doubt=body.is_through, reached=exchange.connected)
+
+
+def _broken_off(exchange: Exchange, body: Body) -> Deferred:
+    return judge_network_fault((exchange.ended_because or "",), in_doubt=body.is_through, reached=exchange.connected)
