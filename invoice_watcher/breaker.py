@@ -102,9 +102,9 @@ class Breaker:
             return self.answered(queue, now, delivered=False)
         doubted = self.pause is not None and self.pause.problem.code == WRONG_API_CODE
         refused = self.refused | {queue}
-        pause = self.pause if doubted else self._asked(now)
-        after = replace(self, refused=refused, failed=frozenset(), pause=pause)
-        if doubted or len(refused) >= IN_A_ROW:
+        stays = doubted or len(refused) >= IN_A_ROW
+        after = replace(self, refused=refused, failed=frozenset(), pause=self.pause if stays else self._asked(now))
+        if stays:
             return _paused(after, queue, _Cause(problem, Fault.OPERATOR, None, rotate=True), now, 1.0)
         return after.withdrawn(queue)
 

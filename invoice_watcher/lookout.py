@@ -89,7 +89,7 @@ class Lookout:
     def look(self, schedule: Schedule) -> None:
         """Scan the folder, and offer what is ready."""
         began = time.monotonic()
-        if began >= self._looked[0] + self._rescan:
+        if self._looked[0] and began >= self._looked[0] + self._rescan:
             self._keep_watching()
         self._hinted = False
         now = Clock(began, time.time())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from invoice_watcher.schedule import Task
 
 _log = logging.getLogger(__name__)
-_FOLDERS_AGAIN = 5.0  # seconds
+_FOLDERS_AGAIN = 1.0  # seconds
 _MEANINGS = {signal.SIGTERM: Signal.STOP, signal.SIGINT: Signal.STOP, signal.SIGHUP: Signal.RELOAD}
 
 

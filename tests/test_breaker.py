@@ -182,6 +182,14 @@ def test_refusal_is_an_answer_like_any_other() -> None:
     assert after.refused == {"a"}
 
 
+def test_refusal_from_before_a_pause_brings_no_second_probe() -> None:
+    """A third 101 that comes while a probe for another fault is under way neither ends the pause nor the probe."""
+    probing = _after("c", breaker=_refused("a", "b"), fault=Fault.OPERATOR).started("a")
+    third = probing.wrong_api_code("d", _problem(101), 5)
+    assert _pause(third).probing == "a"
+    assert _pause(third.wrong_api_code("a", _problem(101), 6)).problem.code == 101
+
+
 def test_refusals_after_a_delivery_never_pause() -> None:
     """Three wrong orders sent together with a right one are those orders' fault, in whatever order the answers come."""
     breaker = Breaker(INITIAL, LONGEST).answered("x", 0, delivered=True)

@@ -99,7 +99,7 @@ def test_api_away_for_a_day(reached: bool, most: int) -> None:  # noqa: FBT001 -
 @pytest.mark.parametrize("workers", [1, 2, 4])
 @pytest.mark.parametrize("outage", [0, HOUR])
 @pytest.mark.parametrize(
-    "bad", [failure(), failure(retry_after=5), failure(Fault.OPERATOR), failure(Fault.OURS), WRITING]
+    "bad", [failure(), failure(retry_after=5), failure(Fault.OPERATOR), failure(Fault.OURS, reached=False), WRITING]
 )
 def test_bad_file_never_keeps_the_gate_closed(bad: Outcome | Unready, outage: float, workers: int) -> None:
     """Everyone's invoices go through, after an outage too, even if the one that is probed fails by itself."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.place import pdf
-from tests.integration.program import API_CODE, Program, run
+from tests.integration.program import API_CODE, run
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -110,23 +110,6 @@ def test_the_schema_is_json(tmp_path: Path) -> None:
     text = json.dumps(schema)
     for key in ("incomplete_after", "max_attempts", "api_code_file", "read_timeout", "ca_bundle", "textfile"):
         assert f'"{key}"' in text
-
-
-def test_online_when_all_is_well(place: Place, start: Start) -> None:
-    """`check --online` against a service that answers: status 0, and a line about it."""
-    sandbox: Program = start("sandbox", "--port", "0")
-    place.configure(api__base_url=sandbox.prints("api.base_url: ").split(": ")[1])
-    finished = run("check", "--online", "-c", place.config)
-    assert finished.status == 0, finished.out + finished.err
-
-
-def test_online_when_the_api_is_away(place: Place) -> None:
-    """`check --online` and no connection: a check failed, status 1, and the sentence says that the API is away."""
-    with StandIn(listening=False) as away:
-        place.configure(api__base_url=away.base_url)
-        finished = run("check", "--online", "-c", place.config)
-    assert finished.status == 1, finished.err
-    assert "cannot be reached" in finished.out + finished.err
 
 
 def test_colours_are_for_terminals_only(place: Place) -> None:
