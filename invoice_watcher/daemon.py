@@ -107,6 +107,7 @@ class Daemon:
         self._delivery = Delivery(self._spool, self._uploader, limits)
         self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
         self._told = (0.0, "")
+        self._moved_at = time.monotonic()
         self.tally = Tally()
 
     def run(self, *, once: bool = False, reload: Callable[[], bool] = lambda: False) -> End:
@@ -175,6 +176,8 @@ class Daemon:
             rejected = isinstance(report.outcome, Rejected)
             self.tally.rejected += rejected
             self.tally.delivered += not rejected
+        if not isinstance(report, NotReady):
+            self._moved_at = time.monotonic()
         log_report(task, report)
         log_pause(before, self._queue.pause)
         self._on_report(task, report, self._waiting())
@@ -194,7 +197,8 @@ class Daemon:
         schedule = self._queue.schedule
         if schedule.under_way:
             return False
-        if self._queue.pause is not None:
+        stalled = time.monotonic() > self._moved_at + self._config.settle.incomplete_after
+        if stalled or self._queue.pause is not None:
             return True
         if schedule.ready or any(task.attempts < _ONCE_ATTEMPTS or task.decision for task in schedule.claimed()):
             return False

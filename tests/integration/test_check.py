@@ -10,7 +10,6 @@ import pytest
 
 from tests.integration.place import pdf
 from tests.integration.program import API_CODE, run
-from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Start
     from tests.integration.place import Place
+    from tests.integration.stand_in import StandIn
 
 
 def _tree(folder: Path) -> Iterator[tuple[str, int]]:

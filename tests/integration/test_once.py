@@ -209,3 +209,18 @@ def _read_all(terminal: int, shown: list[bytes]) -> None:
             shown.append(os.read(terminal, 4096))
         except OSError:  # the last holder of the other end has closed it
             return
+
+
+def test_a_claimed_document_that_is_held_open_is_not_waited_for_without_end(api: StandIn, place: Place) -> None:
+    """Somebody has the document of an earlier run open for writing: the rest is delivered, and status 75 tells of it."""
+    place.configure(settle__incomplete_after="1s")
+    place.work.mkdir()
+    (place.work / "1.pdf").write_bytes(pdf())
+    place.put("2.pdf", pdf())
+    with open(place.work / "1.pdf", "ab"):
+        finished = place.once()
+    assert finished.status == 75, finished.err
+    assert documents(place.done) == ["2.pdf"]
+    assert documents(place.work) == ["1.pdf"]
+    assert place.once().status == 0
+    assert sidecar(place.done / "1.pdf")["in_doubt"] is True
