@@ -8,7 +8,7 @@ PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
 
-.PHONY: help demo test lint check bench samples schema clean
+.PHONY: help demo test test-oldest lint check bench samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a loc
 
 test: $(VENV)/dev ## run the tests
 	@$(BIN)/pytest $(ARGS)
+
+test-oldest: $(VENV)/oldest ## run the tests with the oldest dependencies that pyproject.toml allows (Debian 13's)
+	@$(VENV)/oldest/bin/pytest $(ARGS)
 
 lint: $(VENV)/dev ## formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -54,6 +57,12 @@ $(VENV)/run: pyproject.toml | $(VENV)/bin/python
 $(VENV)/dev: pyproject.toml $(VENV)/run
 	@$(BIN)/pip install -q --disable-pip-version-check -e '.[sandbox,dev]'
 	@$(BIN)/python -c 'import systemd' 2>/dev/null || $(MAKE) -s systemd
+	@touch $@
+
+$(VENV)/oldest: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -m venv $@
+	@sed -n 's/^ *"\([A-Za-z0-9_-]*\)>=\([0-9.]*\)",.*/\1==\2/p' pyproject.toml > $@/oldest.txt
+	@$@/bin/pip install -q --disable-pip-version-check -c $@/oldest.txt -e '.[sandbox,dev]'
 	@touch $@
 
 .PHONY: systemd

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.delivery import Filed, Held, NotReady, Report
 from invoice_watcher.escaping import escape
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome
+from invoice_watcher.spool import GONE
 
 if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
@@ -25,7 +26,10 @@ def log_report(task: Task, report: Report) -> None:
     """Tell what came of one attempt."""
     name = escape(task.invoice.name)
     if isinstance(report, NotReady):
-        _log.debug("%s %s", name, report.unready.reason, extra={"fields": _fields(task, None)})
+        lost = report.unready is GONE and task.claimed
+        level = logging.ERROR if lost else logging.DEBUG
+        where = " from the work folder; this program did not remove it" if lost else ""
+        _log.log(level, "%s %s%s", name, report.unready.reason, where, extra={"fields": _fields(task, None)})
         return
     outcome = report.outcome
     extra = {"fields": _fields(task, outcome)}
@@ -52,7 +56,8 @@ def log_pause(before: Pause | None, after: Pause | None) -> None:
     """Tell when the queue begins to pause, changes the reason, or flows again."""
     if after is None:
         if before is not None:
-            _log.warning("the API answers again: the queue flows")
+            what = "this machine is well again" if before.fault is Fault.OURS else "the API answers again"
+            _log.warning("%s: the queue flows", what)
     elif before is None or before.problem.reason != after.problem.reason:
         level = logging.WARNING if after.fault is Fault.WORLD else logging.ERROR
         _log.log(level, "the queue is paused: %s. %s", escape(after.problem.message), after.problem.hint)

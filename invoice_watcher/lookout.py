@@ -128,9 +128,11 @@ class Lookout:
         for entry in self._spool.scan(self._naming.is_ignored):
             if not entry.regular:
                 self._warn(entry.name, "is no regular file and is left alone")
-            elif schedule.is_under_way(entry.name):
+                continue
+            wait = self._settling.wait_for(entry.name, entry.signature, now)
+            if schedule.is_under_way(entry.name):
                 self._settled_at = min(self._settled_at, now.mono + _BUSY_REST)
-            elif wait := self._settling.wait_for(entry.name, entry.signature, now):
+            elif wait:
                 self.more += 1
                 self._hopeful += self._settling.held_for(entry.name, now) < self._patience
                 self._settled_at = min(self._settled_at, now.mono + wait)

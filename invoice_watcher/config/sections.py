@@ -147,14 +147,20 @@ class Settle(Section):
 class Retry(Section):
     """What happens when an upload has to be tried again: exponential back-off with full jitter."""
 
-    initial: Annotated[float, Setting(Duration(), "The longest wait before the second attempt.")] = 2.0
-    max: Annotated[float, Setting(Duration(), "The longest wait before any attempt.")] = 300.0
+    initial: Annotated[
+        float,
+        Setting(
+            Duration(),
+            "The shortest wait before another attempt; the bound of a random wait starts at twice this, and doubles.",
+        ),
+    ] = 2.0
+    max: Annotated[float, Setting(Duration(), "The longest wait before another attempt.")] = 300.0
     max_attempts: Annotated[
         int,
         Setting(
             Whole(1, 1000),
             "After how many attempts a file that keeps failing while others succeed is put aside. Attempts "
-            "during an outage do not count.",
+            "during an outage do not count, nor does the first: 1 acts as 2.",
         ),
     ] = 10
 

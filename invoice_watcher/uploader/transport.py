@@ -7,6 +7,7 @@ of an answer. Raises what requests' `HTTPAdapter.send` raises, and `OversizedErr
 from __future__ import annotations
 
 import threading
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ _LARGEST_ANSWER = 1024 * 1024
 _CHUNK = 64 * 1024
 _BLOCK = 128 * 1024
 _HTTP_1_0 = 10
+_EITHER_HEADER = 32 + zlib.MAX_WBITS  # gzip's or zlib's
 
 # The exchange that the running thread is in, for the connection to find.
 _current = threading.local()
@@ -91,14 +93,29 @@ def _prepared_url(base_url: str) -> str:
 
 
 def read_bounded(response: requests.Response) -> bytes:
-    """Return the decoded body, or raise OversizedError."""
+    """Return the decoded body, or raise OversizedError.
+
+    urllib3 before 2.6 unpacks a piece whole, whatever it grows to, so what was compressed against our wish
+    (`Accept-Encoding: identity`) is unpacked here, up to the bound.
+    """
+    is_packed = response.raw.headers.pop("Content-Encoding", "identity").lower() in {"gzip", "x-gzip", "deflate"}
     pieces, size = [], 0
     for piece in response.iter_content(_CHUNK):
         pieces.append(piece)
         size += len(piece)
         if size > _LARGEST_ANSWER:
             raise OversizedError(f"an answer of more than {_LARGEST_ANSWER} bytes")
-    return b"".join(pieces)
+    return _unpacked(b"".join(pieces)) if is_packed else b"".join(pieces)
+
+
+def _unpacked(raw: bytes) -> bytes:
+    try:
+        body = zlib.decompressobj(_EITHER_HEADER).decompress(raw, _LARGEST_ANSWER + 1)
+    except zlib.error as error:
+        raise requests.exceptions.ContentDecodingError(str(error)) from error
+    if len(body) > _LARGEST_ANSWER:
+        raise OversizedError(f"an answer of more than {_LARGEST_ANSWER} bytes, unpacked")
+    return body
 
 
 def is_framed(response: requests.Response) -> bool:
