@@ -212,7 +212,7 @@ def _read_all(terminal: int, shown: list[bytes]) -> None:
 
 
 def test_a_claimed_document_that_is_held_open_is_not_waited_for_without_end(api: StandIn, place: Place) -> None:
-    """Somebody has the document of an earlier run open for writing: the rest is delivered, and status 75 tells of it."""
+    """Somebody keeps the document of an earlier run open for writing: the rest is delivered, and status 75 tells."""
     place.configure(settle__incomplete_after="1s")
     place.work.mkdir()
     (place.work / "1.pdf").write_bytes(pdf())
