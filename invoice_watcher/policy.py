@@ -60,7 +60,7 @@ _WEB_PAGE = Row(Fault.OPERATOR, "web_page", "A web page answered in place of the
 _UNREACHABLE = Row(Fault.WORLD, "unreachable", "The API cannot be reached")
 _TIMEOUT = Row(Fault.WORLD, "timeout", "The API did not answer in time")
 _BROKEN = Row(Fault.WORLD, "broken_connection", "The connection to the API broke")
-_TLS = Row(Fault.OPERATOR, "tls", "No secure connection to the API: its certificate is not accepted")
+_TLS = Row(Fault.OPERATOR, "tls", "There is no secure connection to the API")
 _ADDRESS = Row(Fault.OPERATOR, "wrong_address", "The configured address or proxy cannot be used")
 _PROXY = Row(Fault.WORLD, "unreachable", "The configured proxy cannot be reached or will not connect")
 _REQUEST = Row(Fault.WORLD, "request_failed", "The request could not be made")
@@ -138,16 +138,18 @@ def judge_reply(reply: Reply, now: datetime, text: str) -> Outcome:
     return Deferred(problem, row.fault, reply.status, text, _leaves_doubt(reply, answer), waiting, reached=True)
 
 
-def judge_network_fault(class_names: tuple[str, ...], *, in_doubt: bool, reached: bool) -> Deferred:
+def judge_network_fault(class_names: tuple[str, ...], *, in_doubt: bool, reached: bool, detail: str = "") -> Deferred:
     """Decide what a failed exchange means.
 
     Args:
         class_names: the names of the exception's class and its bases, most special first.
         in_doubt: the whole document had been handed to the connection before it failed.
         reached: a connection stood, so the fault may lie with this document.
+        detail: the system's own words for it, for the administrator.
     """
     row = next((NETWORK_FAULTS[name] for name in class_names if name in NETWORK_FAULTS), _REQUEST)
-    problem = _problem(Source.NETWORK, row, None)
+    message = f"{row.message}: {detail}" if detail else row.message
+    problem = Problem(Source.NETWORK, None, row.reason, message, hint_for(row.reason))
     return Deferred(problem, row.fault, in_doubt=in_doubt, reached=reached)
 
 

@@ -556,6 +556,15 @@ def test_an_unsound_certificate_gets_nothing(tmp_path: Path, name: str, days: in
     assert not server.requests
 
 
+def test_the_system_says_why(tmp_path: Path) -> None:
+    """An administrator reads the cause in the log and the sidecar: what was refused, and what a certificate lacks."""
+    expired = certificate(tmp_path, name="IP:127.0.0.1", days=-1)
+    with RawServer(answering(), tls=expired.server) as server, to(server.url, ca_bundle=expired.path) as uploader:
+        assert "certificate has expired" in str(uploader.send(document()))
+    with to(server.url.replace("https", "http")) as uploader:
+        assert "Connection refused" in str(uploader.send(document()))
+
+
 def test_a_server_without_tls_gets_nothing() -> None:
     """Https is spoken, or nothing is."""
 

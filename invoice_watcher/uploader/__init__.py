@@ -15,6 +15,7 @@ import re
 import threading
 import time
 from datetime import UTC, datetime
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -134,7 +135,21 @@ def _failed(error: Exception, exchange: Exchange, body: Body) -> Deferred:
     unconnected = isinstance(error, requests.ConnectionError | requests.Timeout) and not exchange.connected
     if unconnected and not isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError):
         names = ("NotConnected",)
-    return judge_network_fault(names, in_doubt=body.is_through, reached=exchange.connected)
+    return judge_network_fault(names, in_doubt=body.is_through, reached=exchange.connected, detail=_detail(error))
+
+
+def _detail(error: BaseException | None) -> str:
+    """The innermost words of the system: why a certificate is not accepted, or what errno means.
+
+    Only these: the texts of the outer exceptions may hold the address of a proxy, and with it a password.
+    """
+    words = ""
+    while error is not None:
+        if isinstance(error, SSLCertVerificationError):
+            return error.verify_message
+        words = (error.strerror if isinstance(error, OSError) else None) or words
+        error = error.__cause__ or error.__context__
+    return words
 
 
 def _broken_off(exchange: Exchange, body: Body) -> Deferred:
