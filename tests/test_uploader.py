@@ -561,7 +561,8 @@ def test_the_system_says_why(tmp_path: Path) -> None:
     expired = certificate(tmp_path, name="IP:127.0.0.1", days=-1)
     with RawServer(answering(), tls=expired.server) as server, to(server.url, ca_bundle=expired.path) as uploader:
         assert "certificate has expired" in str(uploader.send(document()))
-    with to(server.url.replace("https", "http")) as uploader:
+        away = server.url
+    with to(away.replace("https", "http")) as uploader:
         assert "Connection refused" in str(uploader.send(document()))
 
 
