@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests wait more than they compute, so more of them run at once than there are processors.
+SPREAD := -q -n 3 --dist worksteal
 PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
@@ -17,10 +19,10 @@ demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a loc
 	@$(BIN)/invoice-watcher demo
 
 test: $(VENV)/dev ## run the tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(SPREAD) $(ARGS)
 
 test-oldest: $(VENV)/oldest ## run the tests with the oldest dependencies that pyproject.toml allows (Debian 13's)
-	@$(VENV)/oldest/bin/pytest $(ARGS)
+	@$(VENV)/oldest/bin/pytest $(SPREAD) $(ARGS)
 
 lint: $(VENV)/dev ## formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -30,6 +32,8 @@ lint: $(VENV)/dev ## formatting, lint and types
 check: lint test ## everything a change has to pass
 
 bench: $(VENV)/dev ## measure the daemon beside its peers, in one interleaved run
+	@command -v inotifywait >/dev/null && command -v curl >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq inotify-tools curl >/dev/null; } || true
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 samples: ## write tests/samples anew (needs LibreOffice)

@@ -145,7 +145,7 @@ def test_outside_systemd_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("usec", "pid", "period"),
     [
-        ("30000000", str(os.getpid()), 15.0),
+        pytest.param("30000000", str(os.getpid()), 15.0, id="ours"),
         ("30000000", None, 15.0),
         ("30000000", "1", None),
         ("0", None, None),

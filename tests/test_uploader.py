@@ -417,7 +417,9 @@ def _closed_port() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("url", [_closed_port(), "http://name.invalid", "https://name.invalid"])
+@pytest.mark.parametrize(
+    "url", [pytest.param(_closed_port(), id="closed port"), "http://name.invalid", "https://name.invalid"]
+)
 def test_an_api_that_is_not_there_is_the_worlds_fault(url: str) -> None:
     """Refused, or a name that is not found: nothing was sent, and it is soon clear."""
     began = time.monotonic()
