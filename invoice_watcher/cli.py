@@ -201,6 +201,8 @@ def _show_ok(text: str) -> None:
 def _told(outcome: Outcome) -> str:
     if isinstance(outcome, Delivered):
         return "delivered"
-    word = "rejected" if isinstance(outcome, Rejected) else "not sent"
     code = f" (code {outcome.problem.code})" if outcome.problem.code is not None else ""
-    return escape(f"{word}{code}: {outcome.problem.message}. {outcome.problem.hint}")
+    if isinstance(outcome, Rejected):
+        return escape(f"rejected{code}: {outcome.problem.message}. {outcome.problem.hint}")
+    doubt = "; it may have arrived" if outcome.in_doubt else ""
+    return escape(f"not sent{code}: {outcome.problem.message}{doubt}. Try again later.")  # nobody else will

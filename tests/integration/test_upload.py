@@ -106,6 +106,8 @@ def test_the_api_cannot_be_reached(place: Place, desk: Path) -> None:
         place.configure(api__base_url=away.base_url)
         finished = run("upload", "-c", place.config, _file(desk, "1.pdf"))
     assert finished.status == 75
+    assert "Try again later" in finished.out  # nobody else will send it
+    assert "by itself" not in finished.out
     assert "not sent" in finished.out
     assert "cannot be reached" in finished.out
 
