@@ -107,6 +107,7 @@ class Daemon:
         self._delivery = Delivery(self._spool, self._uploader, limits)
         self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
         self._told = (0.0, "")
+        self._heard_late: Signal | None = None  # while the run wound down
         self._moved_at = time.monotonic()
         self.tally = Tally()
 
@@ -126,7 +127,9 @@ class Daemon:
         finally:
             self._close()
         self.tally.waiting = self._waiting()
-        return end
+        if self._heard_late is Signal.RELOAD:
+            self._mailbox.post(Signal.RELOAD)
+        return End.STOPPED if self._heard_late is Signal.STOP else end
 
     def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
         ready = False
@@ -230,6 +233,8 @@ class Daemon:
         end = time.monotonic() + patience
         while self._queue.schedule.under_way:
             message = self._mailbox.next(max(0.0, end - time.monotonic()))
+            if isinstance(message, Signal) and message is not Signal.HINT:
+                self._heard_late = message
             if message is None or message is Signal.STOP:
                 return False
             self._take(message)
@@ -265,6 +270,8 @@ def recovered_task(found: Recovered, naming: Naming, filed_for: str | None) -> T
     """
     note = found.note
     died = note is None or bool(note.sending)
+    if note is not None and note.order_id is not None:
+        filed_for = note.order_id  # as the dropped name said; the name in the work folder may be another
     task = Task(naming.read(found.name, filed_for), found.arrived_ns, work_name=found.work_name)
     task.in_doubt = died
     task.crashes = int(died)

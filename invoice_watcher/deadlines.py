@@ -118,6 +118,8 @@ class Deadlines:
             if self._closing.wait(tick):
                 return
             self._end_overdue()
+            if self._closing.is_set():  # `close` may have set `_busy` just before it was cleared
+                return
 
     def _end_overdue(self) -> None:
         with self._lock:

@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError
-from invoice_watcher.spool.syscalls import rename_noreplace
+from invoice_watcher.spool.syscalls import exists, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,26 +119,27 @@ class Folders:
         One file system is not enough: a rename between two bind mounts of it fails too (rename(2), EXDEV).
         """
         stations = [self.work, self.drop, self.done, self.failed, self.work]
-        self._remove_trials()
+        self._remove_trials(_TRIAL)  # of a start that was killed
+        trial = f"{_TRIAL}-{uuid4().hex}" if any(exists(_TRIAL, folder.fd) for folder in self) else _TRIAL
         try:
-            os.close(os.open(_TRIAL, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600, dir_fd=self.work.fd))
+            os.close(os.open(trial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600, dir_fd=self.work.fd))
         except OSError as error:
             raise FolderError(f"cannot write in {self.work.path}: {error.strerror}") from error
         try:
             for here, there in pairwise(stations):
-                _try_rename(here, there)
+                _try_rename(trial, here, there)
         finally:
-            self._remove_trials()
+            self._remove_trials(trial)
 
-    def _remove_trials(self) -> None:
+    def _remove_trials(self, trial: str) -> None:
         for folder in self:
             with suppress(OSError):
-                os.unlink(_TRIAL, dir_fd=folder.fd)
+                os.unlink(trial, dir_fd=folder.fd)
 
 
-def _try_rename(here: Folder, there: Folder) -> None:
+def _try_rename(trial: str, here: Folder, there: Folder) -> None:
     try:
-        rename_noreplace(_TRIAL, _TRIAL, old_dir=here.fd, new_dir=there.fd)
+        rename_noreplace(trial, trial, old_dir=here.fd, new_dir=there.fd)
     except OSError as error:
         if error.errno == errno.EXDEV:
             text = f"{here.path} and {there.path} must lie on one file system (and one mount): files are renamed"

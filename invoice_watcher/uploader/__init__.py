@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from tenacity.nap import sleep_using_event
 from urllib3.exceptions import HTTPError
 
 from invoice_watcher.deadlines import Deadlines, Exchange
-from invoice_watcher.outcome import Deferred, Fault, Outcome, Source
+from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Source
 from invoice_watcher.policy import Reply, judge_network_fault, judge_reply
 from invoice_watcher.receipt import LONGEST_RESPONSE
 from invoice_watcher.uploader.body import Body
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from invoice_watcher.validation import Document
 
 _TRIES = 3
+# What may stand between the digits of the API code: dashes, escaped in JSON or XML, and the NULs of UTF-16.
+_BETWEEN = r"(?:\x00|-|\\u002d|&#45;|&#x2d;)*"
 _FIRST_PAUSE = 0.1  # seconds
 _REFUSALS = 300  # and above: statuses with which no server takes a document
 
@@ -58,6 +61,8 @@ class Uploader:
         """
         self._api = api
         self._client = Client(api, api_code)
+        digits = re.escape(api_code.reveal().replace("-", ""))
+        self._any_spelling = re.compile(_BETWEEN.join(digits), re.IGNORECASE)
         self._blacken = re.compile(re.escape(api_code.reveal().encode()), re.IGNORECASE)
         self._deadlines = Deadlines(api.deadline)
         self._stop = threading.Event()
@@ -100,7 +105,14 @@ class Uploader:
         if reply.status < _REFUSALS and not body.is_through:  # it cannot have taken what it never got
             return judge_network_fault(("ConnectionError",), in_doubt=False, reached=True)
         text = reply.body.decode("utf-8", "replace")[:LONGEST_RESPONSE]
-        return judge_reply(reply, datetime.now(UTC), text)
+        return self._without_code(judge_reply(reply, datetime.now(UTC), self._any_spelling.sub("***", text)))
+
+    def _without_code(self, outcome: Outcome) -> Outcome:
+        """Blacken the API code in a message too: decoding may have undone an escape under which it was hidden."""
+        if isinstance(outcome, Delivered):
+            return outcome
+        message = self._any_spelling.sub("***", outcome.problem.message)
+        return replace(outcome, problem=replace(outcome.problem, message=message))
 
     def _post(self, document: Document, body: Body, deadline: float) -> Reply:
         """Make the exchange; every exception of it is left to the caller."""
