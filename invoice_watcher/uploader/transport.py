@@ -53,8 +53,8 @@ def running(exchange: Exchange) -> Iterator[None]:
 class Client:
     """The transport, beneath a session.
 
-    A session adds redirects, cookies, netrc and the environment's proxies, all of which must not be, and takes
-    twice the time. `HTTPAdapter.send` is what it calls in the end (requests, "Transport Adapters").
+    A session adds redirects, cookies, netrc and the environment's proxies, all of which must not be.
+    `HTTPAdapter.send` is what it calls in the end (requests, "Transport Adapters").
     """
 
     def __init__(self, api: Api, api_code: Secret) -> None:
