@@ -6,6 +6,7 @@ the folders and removed; a running instance is not disturbed. Raises nothing: wh
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.config import warnings
 from invoice_watcher.errors import FolderError, FolderInUseError
-from invoice_watcher.escaping import escape
 from invoice_watcher.spool import Folders, leases_work
 from invoice_watcher.watcher import file_system_of, gives_hints
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invoice_watcher.config import Config
+
+
+_FIXES = {
+    errno.EACCES: "let this user search the folders above it",
+    errno.ENAMETOOLONG: "give it a shorter path",
+}
 
 
 class Grade(Enum):
@@ -34,7 +40,7 @@ class Grade(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: a sentence, with what to do where something is to be done."""
+    """One thing that was looked at: a sentence, with what to do where something is to be done; not escaped yet."""
 
     grade: Grade
     text: str
@@ -47,7 +53,7 @@ def check_all(config: Config, path: Path) -> Iterator[Finding]:
         config: the configuration.
         path: where it was read from.
     """
-    yield Finding(Grade.OK, f"configuration: {escape(str(path))}")
+    yield Finding(Grade.OK, f"configuration: {path}")
     for doubt in warnings(config, path):
         yield Finding(Grade.NOTE, str(doubt))
     yield Finding(Grade.OK, f"API: {config.api.base_url}")
@@ -58,28 +64,35 @@ def check_all(config: Config, path: Path) -> Iterator[Finding]:
 
 
 def _check_folders(config: Config) -> Iterator[Finding]:
-    missing = [path for path in (config.done_dir, config.failed_dir, config.work_dir) if not path.exists()]
-    if missing and config.drop_dir.is_dir():
-        yield from _check_parents(missing)
+    missing = [path for path in (config.done_dir, config.failed_dir, config.work_dir) if not os.path.lexists(path)]
+    if missing and os.path.isdir(config.drop_dir):
+        yield from map(_check_missing, missing)
         return
     try:
         Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=False).close()
     except FolderInUseError as error:
         yield Finding(Grade.NOTE, f"folders: {error}, so they were not tried; stop it to have them tried")
     except FolderError as error:
-        yield Finding(Grade.FAULT, f"folders: {escape(str(error))}")
+        yield Finding(Grade.FAULT, f"folders: {error}")
     else:
         yield Finding(Grade.OK, f"folders: {config.drop_dir}, files can be moved through all four")
 
 
-def _check_parents(missing: list[Path]) -> Iterator[Finding]:
-    for path in missing:
-        if not path.parent.is_dir():
-            yield Finding(Grade.FAULT, f"folders: {path.parent} does not exist; create it")
-        elif not os.access(path.parent, os.W_OK | os.X_OK):
-            yield Finding(Grade.FAULT, f"folders: {path} is missing, and this user may not create it")
-        else:
-            yield Finding(Grade.OK, f"folders: {path} will be created at the first start")
+def _check_missing(path: Path) -> Finding:
+    """Judge a folder that is not seen: is it not there yet, and can it be made, or can this user not get so far?"""
+    try:
+        os.stat(path.parent)
+        os.lstat(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        fix = _FIXES.get(error.errno or 0, "correct the configuration")
+        return Finding(Grade.FAULT, f"folders: {path} cannot be reached ({error.strerror}); {fix}")
+    if not path.parent.is_dir():
+        return Finding(Grade.FAULT, f"folders: {path.parent} does not exist; create it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return Finding(Grade.FAULT, f"folders: {path} is missing, and this user may not create it")
+    return Finding(Grade.OK, f"folders: {path} will be created at the first start")
 
 
 def _check_file_system(config: Config) -> Iterator[Finding]:

@@ -1,23 +1,26 @@
 """The commands: options in, sentences and exit statuses out.
 
 Guarantees: bad input of any kind gets a sentence that says what to do, and the documented exit status, never a
-traceback; what is printed is escaped, and no secret is in it. The work itself is done in the rooms below.
+traceback; what is printed is escaped, and no secret is in it. What cannot be printed changes nothing about what is
+done, nor about the status of a command that deals with invoices; one that only tells ends with 1. The work itself is
+done in the rooms below.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from invoice_watcher import __version__, logs
+from invoice_watcher import __version__, logs, streams
 from invoice_watcher.checks import Grade, check_all
 from invoice_watcher.config import find_api_code, load, schema_text
 from invoice_watcher.config.units import duration
-from invoice_watcher.errors import ExitStatus, InvoiceWatcherError
+from invoice_watcher.errors import ConfigError, ExitStatus, InvoiceWatcherError
 from invoice_watcher.escaping import escape
 from invoice_watcher.outcome import Deferred, Delivered, Outcome, Rejected
 from invoice_watcher.progress import progress
@@ -35,7 +38,7 @@ _config_option = click.option(
     "-c",
     "--config",
     "config_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),  # whether it can be read is told when it is read
     envvar="INVOICE_WATCHER_CONFIG",
     default=DEFAULT_CONFIG,
     show_default=True,
@@ -57,21 +60,36 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
 
 def main() -> NoReturn:
     """Run the command line, and exit with its status."""
+    streams.protect()
+    status = _status()
+    if _tell_unprinted():
+        status = status or ExitStatus.REJECTED
+    logs.shutdown()
+    sys.exit(status)
+
+
+def _status() -> int:
     try:
-        status = cli(standalone_mode=False, prog_name="invoice-watcher")
+        return int(cli(standalone_mode=False, prog_name="invoice-watcher") or 0)
     except click.exceptions.Exit as error:
-        status = error.exit_code
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
-    except click.Abort:
-        status = ExitStatus.USAGE
+        return error.exit_code
+    except click.Abort:  # Ctrl-C
+        return 128 + signal.SIGINT
     except InvoiceWatcherError as error:
-        for line in str(error).splitlines():
-            click.echo(f"invoice-watcher: {escape(line)}", err=True)
-        status = error.exit_status
-    logs.shutdown()
-    sys.exit(int(status or 0))
+        for line in error.faults if isinstance(error, ConfigError) else [error]:
+            click.echo(f"invoice-watcher: {escape(str(line))}", err=True)
+        return error.exit_status
+
+
+def _tell_unprinted() -> bool:
+    """Say, once, that something could not be printed; returns whether it was so."""
+    reason = streams.unprinted()
+    if reason:
+        click.echo(f"invoice-watcher: cannot write to the standard output: {reason}", err=True)
+    return bool(reason)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,7 +98,8 @@ def cli() -> None:
     r"""Upload the invoices dropped into a folder to the i.materialise Invoice API.
 
     \b
-    Exit status: 0 all well; 1 an invoice was rejected, or a check failed; 2 wrong usage;
+    Exit status: 0 all well; 1 an invoice was rejected, or what was asked for could not be
+    printed; 2 wrong usage;
     75 some are left waiting (the API is away, or another instance runs); 78 the configuration
     or the folders are wrong.
     """
@@ -127,13 +146,15 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
         if not path.is_file():  # opening a FIFO would wait for its writer
             raise click.UsageError(escape(f"{path} is no regular file"))
     config, api_code = _settings(config_path)
-    outcomes = []
+    outcomes: list[Outcome] = []
     try:
         for path, outcome in send_files(files, config, api_code):
             click.echo(f"{escape(str(path))}: {_told(outcome)}")
             outcomes.append(outcome)
     except OSError as error:
-        raise click.UsageError(escape(f"cannot read {error.filename}: {error.strerror}")) from error
+        path = files[len(outcomes)]  # a read that fails does not name the file
+        raise click.UsageError(escape(f"cannot read {path}: {error.strerror or error}")) from error
+    _tell_unprinted()  # and leave the status to what became of the invoices
     if any(isinstance(outcome, Rejected) for outcome in outcomes):
         return ExitStatus.REJECTED
     return ExitStatus.WAITING if any(isinstance(outcome, Deferred) for outcome in outcomes) else ExitStatus.OK
@@ -191,7 +212,7 @@ def _settings(path: Path) -> Settings:
 
 def _show(finding: Finding) -> None:
     colours = {Grade.OK: "green", Grade.NOTE: "yellow", Grade.FAULT: "red"}
-    click.echo(click.style(f"{finding.grade.value:6}", fg=colours[finding.grade]) + finding.text)
+    click.echo(click.style(f"{finding.grade.value:6}", fg=colours[finding.grade]) + escape(finding.text))
 
 
 def _show_ok(text: str) -> None:

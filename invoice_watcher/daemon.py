@@ -11,22 +11,23 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
+from invoice_watcher.complaints import Complaints
 from invoice_watcher.delivery import Delivery, Filed, NotReady, Report, Waiting
-from invoice_watcher.errors import ExitStatus
-from invoice_watcher.journey import log_completed, log_pause, log_report
+from invoice_watcher.errors import FolderError
+from invoice_watcher.journey import log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Rejected
 from invoice_watcher.queue import Queue, RetryRules
-from invoice_watcher.receipt import nanoseconds
-from invoice_watcher.schedule import Task
+from invoice_watcher.resumption import resumed
 from invoice_watcher.settling import Unready
-from invoice_watcher.spool import Completed, Folders, Recovered, Spool
+from invoice_watcher.spool import Completed, Folders, Spool
+from invoice_watcher.standing import Standing, Tally
 from invoice_watcher.uploader import Uploader
 from invoice_watcher.validation import Limits
 from invoice_watcher.workers import Workers
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from invoice_watcher.config import Config, Secret
+    from invoice_watcher.schedule import Task
     from invoice_watcher.service import Notifier
 
 GRACE = 20.0
 _AFTER_GRACE = 10.0
-_STATUS_EVERY = 1.0
 _ONCE_ATTEMPTS = 3
 
 _log = logging.getLogger(__name__)
@@ -53,22 +54,6 @@ class End(Enum):
     STOPPED = "stopped"
     RELOAD = "reload"
     IDLE = "idle"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one run came to."""
-
-    delivered: int = 0
-    rejected: int = 0
-    waiting: int = 0
-
-    @property
-    def exit_status(self) -> ExitStatus:
-        """As `run --once` ends: a rejected invoice needs a person, so it outweighs what merely waits."""
-        if self.rejected:
-            return ExitStatus.REJECTED
-        return ExitStatus.WAITING if self.waiting else ExitStatus.OK
 
 
 class Daemon:
@@ -99,20 +84,24 @@ class Daemon:
         self._naming = Naming.of(config.order_id_pattern.pattern, config.ignore, own_names)
         folders = Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=create)
         self._spool = Spool(folders, largest=config.max_size, receipts=config.receipts)
-        self._lookout = Lookout(self._spool, folders.drop.path, config.settle, self._naming, mailbox.hint)
+        self._complaints = Complaints(2 * config.settle.rescan_for(polling=True))
+        self._lookout = Lookout(
+            self._spool, folders.drop.path, config.settle, self._naming, self._complaints, on_hint=mailbox.hint
+        )
         rules = RetryRules(config.retry.initial, config.retry.max, config.retry.max_attempts)
         self._queue = Queue(rules, config.api.workers)
         self._uploader = Uploader(config.api, api_code)
-        limits = Limits(config.max_size, config.settle.incomplete_after)
-        self._delivery = Delivery(self._spool, self._uploader, limits)
+        self._delivery = Delivery(self._spool, self._uploader, _limits(config))
         self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
-        self._told = (0.0, "")
-        self._heard_late: Signal | None = None  # while the run wound down
+        self._standing = Standing(notifier)
+        self._is_stopping = False
+        self._reload_again = False  # asked for while the run wound down
         self._moved_at = time.monotonic()
         self.tally = Tally()
+        self.was_ready = self.is_over = False
 
     def run(self, *, once: bool = False, reload: Callable[[], bool] = lambda: False) -> End:
-        """Work until a signal says otherwise; then wind down and let go of everything.
+        """Work until a signal says otherwise; then wind down and let go of everything (`is_over` tells whether).
 
         Args:
             once: end when nothing more can be done now.
@@ -123,30 +112,36 @@ class Daemon:
             if not once:
                 self._lookout.start()
             end = self._loop(once=once, reload=reload)
+            if end is not End.RELOAD:
+                self._notifier.stopping()
             self._wind_down()
+        except FolderError:
+            self._wind_down()  # what is under way is filed through the folders that were opened
+            if not self._is_stopping:
+                raise
+            end = End.STOPPED
         finally:
             self._close()
         self.tally.waiting = self._waiting()
-        if self._heard_late is Signal.RELOAD:
-            self._mailbox.post(Signal.RELOAD)
-        return End.STOPPED if self._heard_late is Signal.STOP else end
+        return End.STOPPED if self._is_stopping else end
 
     def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
-        ready = False
         while True:
             now = time.monotonic()
             if now >= self._lookout.due_at(busy=self._is_busy()):
                 self._lookout.look(self._queue.schedule)
             self._start_what_may(now)
-            if not ready:
+            if not self.was_ready:
                 self._notifier.ready()
                 _log.info("ready: watching %s", self._config.drop_dir)
-                ready = True
+                self.was_ready = True
             if once and self._is_done():
                 return End.IDLE
-            self._tell_status()
+            self.tally.waiting = self._waiting()
+            self._standing.tell(self.tally, self._queue.pause, now)
             message = self._mailbox.next(self._patience())
             if message is Signal.STOP:
+                self._is_stopping = True
                 return End.STOPPED
             if message is Signal.RELOAD and reload():
                 return End.RELOAD
@@ -165,13 +160,16 @@ class Daemon:
         elif isinstance(message, tuple):
             task, report = message
             if isinstance(report, BaseException):
+                self._queue.schedule.finished(task)
                 raise report
             self._take_report(task, report)
 
     def _take_report(self, task: Task, report: Report) -> None:
         before = self._queue.pause
         self._queue.report(task, report, time.monotonic(), random.random())  # noqa: S311 - jitter
-        if isinstance(report, NotReady) and not task.claimed:
+        if isinstance(report, NotReady) and task.claimed:
+            self._complaints.about(task.invoice.name, report.unready.reason, time.monotonic())
+        elif isinstance(report, NotReady):
             self._lookout.not_ready(task, report.unready)
         elif isinstance(report, Waiting) and not task.claimed:
             self._lookout.not_ready(task, _left_behind(report))
@@ -216,73 +214,47 @@ class Daemon:
             if isinstance(found, Completed):
                 log_completed(found)
             else:
-                self._queue.schedule.add_claimed(recovered_task(found, self._naming, self._spool.filed_for(found.name)))
+                task = resumed(found, self._naming, self._spool.filed_for(found.name))
+                self._queue.resume(task, died=found.died)
+                if found.died:
+                    log_suspect(task)
 
     def _wind_down(self) -> None:
         """Start nothing new; let what is under way end by itself, then end it."""
-        self._notifier.stopping()
         self._lookout.stop()
-        if self._drain(GRACE):
-            return
-        _log.warning("breaking off %d uploads that did not end by themselves", self._queue.schedule.under_way)
-        self._uploader.stop()
-        self._drain(_AFTER_GRACE)
+        _log.info("ending; %d uploads are under way", self._queue.schedule.under_way)
+        if not self._drain(GRACE):
+            _log.warning("breaking off %d uploads that did not end by themselves", self._queue.schedule.under_way)
+            self._uploader.stop()
+            self._drain(_AFTER_GRACE)
+        if self._reload_again:
+            self._mailbox.post(Signal.RELOAD)
 
     def _drain(self, patience: float) -> bool:
-        """Take reports until nothing is under way; False when patience ran out, or a second signal came."""
+        """Take reports until nothing is under way; False when patience ran out, or a second stop came."""
         end = time.monotonic() + patience
         while self._queue.schedule.under_way:
             message = self._mailbox.next(max(0.0, end - time.monotonic()))
-            if isinstance(message, Signal) and message is not Signal.HINT:
-                self._heard_late = message
-            if message is None or message is Signal.STOP:
+            if message is None or (message is Signal.STOP and self._is_stopping):
                 return False
-            self._take(message)
+            self._is_stopping |= message is Signal.STOP
+            self._reload_again |= message is Signal.RELOAD
+            with suppress(FolderError):
+                self._take(message)
         return True
 
     def _close(self) -> None:
         self._lookout.stop()
         self._uploader.stop()
-        self._workers.stop(patience=1.0)
-        self._uploader.close()
-        self._spool.close()
-
-    def _tell_status(self) -> None:
-        """Tell the service manager how things stand, when that has changed, and not too often."""
-        now = time.monotonic()
-        if now < self._told[0] + _STATUS_EVERY:
-            return
-        sentence = self._sentence()
-        if sentence != self._told[1]:
-            self._notifier.status(sentence)
-            self._told = (now, sentence)
-
-    def _sentence(self) -> str:
-        text = f"{self._waiting()} waiting, {self.tally.delivered} delivered, {self.tally.rejected} rejected"
-        pause = self._queue.pause
-        return f"{text}; paused: {pause.problem.message}" if pause else text
-
-
-def recovered_task(found: Recovered, naming: Naming, filed_for: str | None) -> Task:
-    """Return the task for a document that an earlier run left in the work folder.
-
-    Without a note, or with one that says an attempt was under way, that run died while it sent the document.
-    """
-    note = found.note
-    died = note is None or bool(note.sending)
-    if note is not None and note.order_id is not None:
-        filed_for = note.order_id  # as the dropped name said; the name in the work folder may be another
-    task = Task(naming.read(found.name, filed_for), found.arrived_ns, work_name=found.work_name)
-    task.in_doubt = died
-    task.crashes = int(died)
-    task.attempts = 1 if note is None else note.attempts
-    if note is not None:
-        task.in_doubt = died or note.in_doubt
-        task.crashes += note.crashes or 0
-        task.strikes = note.strikes or 0
-        task.arrived_ns = nanoseconds(note.received_at, found.arrived_ns)
-    return task
+        self.is_over = self._workers.stop(patience=1.0)
+        if self.is_over:  # a descriptor that a thread still uses must not be given to another file
+            self._uploader.close()
+            self._spool.close()
 
 
 def _left_behind(report: Waiting) -> Unready:
     return Unready(report.outcome.problem.message)
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(config.max_size, config.settle.incomplete_after)

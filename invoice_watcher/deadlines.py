@@ -2,8 +2,9 @@
 
 No timeout of `requests` bounds a whole call: a server that sends one byte now and then keeps it alive for ever. So
 each exchange is watched from here, and when its time is over its socket is shut down, which wakes the thread that
-blocks on it. Guarantees: an exchange ends within its deadline and a tenth of it; the watching costs nothing while
-nothing is under way. What an ended exchange returned must not be believed: look at `ended_because` first.
+blocks on it; while there is no socket yet, the wait for one is cancelled. Guarantees: an exchange ends within its
+deadline and a tenth of it; the watching costs nothing while nothing is under way. What an ended exchange returned must
+not be believed: look at `ended_because` first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
 
 class _Connection(Protocol):
@@ -37,9 +39,16 @@ class Exchange:
         """Begin; `deadline` is in monotonic seconds."""
         self.deadline = deadline
         self.connection: _Connection | None = None
+        self._connecting: Future[socket.socket] | None = None
         self._beneath: socket.socket | None = None
         self.connected = False
         self.ended_because: str | None = None
+
+    def begin_connecting(self, connecting: Future[socket.socket]) -> None:
+        """Take what the exchange waits for until it has a socket: `end` cancels it."""
+        self._connecting = connecting
+        if self.ended_because:
+            self.end(self.ended_because)
 
     def begin_handshake(self, sock: socket.socket) -> None:
         """Keep a second descriptor of a socket over which TLS is set up now.
@@ -59,6 +68,8 @@ class Exchange:
     def end(self, why: str) -> None:
         """Shut its socket down, from any thread; may be called again for a socket that came later."""
         self.ended_because = self.ended_because or why
+        if self._connecting is not None:
+            self._connecting.cancel()
         for sock in (self.connection.sock if self.connection else None, self._beneath):
             if isinstance(sock, socket.socket):
                 with suppress(OSError):

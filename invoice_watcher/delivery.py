@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from invoice_watcher.escaping import encodable
 from invoice_watcher.hints import hint_for
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
-from invoice_watcher.policy import api_code_doubted, rejected_locally
+from invoice_watcher.policy import api_code_doubted
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
 from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import Unready
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from invoice_watcher.spool import Slot, Snapshot, Spool
     from invoice_watcher.uploader import Uploader
 
-MOST_CRASHES = 3
 WRONG_API_CODE = 101
 _IN_DOUBT_HINT = (
     " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
@@ -117,7 +116,7 @@ class Delivery:
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return NotReady(GONE)
-            if error.errno == errno.EPERM:  # the file's own: immutable, or another user's in a sticky folder
+            if error.errno in {errno.EPERM, errno.EBUSY}:  # its own: immutable, in a sticky folder, a mount point
                 return NotReady(_IMMOVABLE)
             raise
 
@@ -131,13 +130,13 @@ class Delivery:
         task.decision = None
         if isinstance(verdict, Rejected):
             return verdict, False
-        if task.crashes >= MOST_CRASHES:
-            return rejected_locally(None, "poison", f"The program died {task.crashes} times while sending it"), False
         if task.attempts:
             with self._spool.reserve() as slot:
                 self._spool.note(task, record.waiting(task.last, sending=True), slot)
         task.attempts += 1
-        return self._uploader.send(verdict), True
+        outcome = self._uploader.send(verdict)
+        task.crashes = 0  # this program has outlived it
+        return outcome, True
 
     def _settle(self, record: _Record, slot: Slot, outcome: Outcome, *, sent: bool, hold: bool) -> Report:
         """Write down what came of it, and file it away when that is final."""

@@ -3,9 +3,12 @@
     InvoiceWatcherError
     ├── ConfigError         the administrator's: the configuration cannot be used              78
     ├── FolderError         the administrator's: a folder is missing, split over file systems,
-    │                       or may not be written                                              78
-    │   └── FolderLostError a folder went away, or changed identity, while the daemon ran      (waits)
+    │   │                   or may not be written                                              78
+    │   ├── FolderLostError a folder went away, or changed identity, while the daemon ran      (waits)
+    │   └── FolderUnavailableError   this machine's: the disk is full, read-only or ailing, or
+    │                       too many files are open; it may pass                               75 (a daemon waits)
     ├── FolderInUseError    another instance holds the folder                                  75
+    ├── StuckError          uploads that would not end hold the folders                        75
     └── MissingExtraError   an optional part was asked for and is not installed                 2
 
 What becomes of an *invoice* is never an exception: it is an `outcome`. Whatever else escapes is a bug, and
@@ -67,13 +70,28 @@ class FolderError(InvoiceWatcherError):
 
 
 class FolderLostError(FolderError):
-    """A folder that was there at the start is gone, or another one stands in its place."""
+    """A folder that was there at the start is gone, is closed to us, or another one stands in its place."""
+
+
+class FolderUnavailableError(FolderError):
+    """The folders are the right ones, but cannot be used now; trying again later may do."""
+
+    exit_status = ExitStatus.WAITING
 
 
 class FolderInUseError(InvoiceWatcherError):
     """Another instance works on this folder, whether by the same path or another."""
 
     exit_status = ExitStatus.WAITING
+
+
+class StuckError(InvoiceWatcherError):
+    """A worker waits for a disk that does not answer, and still holds the folders: only a new process can go on."""
+
+    exit_status = ExitStatus.WAITING
+
+    def __init__(self) -> None:
+        super().__init__("an upload could not be ended, and holds the folders; start the program anew")
 
 
 class MissingExtraError(InvoiceWatcherError):

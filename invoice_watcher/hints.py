@@ -30,8 +30,8 @@ _HINTS = {
     f"Save or export the invoice as PDF, name it ORDERNUMBER.pdf, and {_AGAIN}.",
     "no_document": f"The printing service found no document in what was sent. {DEFAULT}",
     "empty": f"The file is empty. Export the invoice once more and {_AGAIN}.",
-    "too_large": "The file is larger than the 10 MB that are allowed. Export it as a smaller PDF (with fewer or "
-    f"smaller pictures) and {_AGAIN}.",
+    "too_large": "The file is larger than is allowed. Export it as a smaller PDF (with fewer or smaller pictures) "
+    f"and {_AGAIN}.",
     "file_and_link": f"The printing service saw a document and a link at once. {DEFAULT}",
     # What was seen before anything was sent.
     "bad_name": "The file's name does not say which order it belongs to. Rename it to the order number and nothing "

@@ -52,6 +52,12 @@ def log_completed(found: Completed) -> None:
     _log.info("completed %s, which was decided before the last stop", escape(found.name), extra={"fields": fields})
 
 
+def log_suspect(task: Task) -> None:
+    """Tell of a document that was under way when an earlier run died."""
+    text = "the program died while it was sending %s (%d in a row), so what the API said to it is unknown"
+    _log.warning(text, escape(task.invoice.name), task.crashes, extra={"fields": _fields(task, None)})
+
+
 def log_pause(before: Pause | None, after: Pause | None) -> None:
     """Tell when the queue begins to pause, changes the reason, or flows again."""
     if after is None:

@@ -10,6 +10,7 @@ line ends shown as `\n`, so that nothing from outside can forge a line.
 
 Guarantees: a log call never waits for the sink. 10,000 records at most wait in memory, each text of 8192
 characters at most; one daemon thread writes them. What finds the queue full is counted, and the count logged.
+A line that stderr does not take, because it is closed, full or broken, is dropped in silence.
 Raises nothing but `setup`'s KeyError for a level or format that does not exist, which is the caller's fault.
 """
 
@@ -24,7 +25,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -69,6 +71,18 @@ def shutdown() -> None:
         queue.close()
 
 
+@contextmanager
+def lines_through(show: Callable[[str], None]) -> Iterator[None]:
+    """For the length of a block, let `show` print each line (without its end), for it draws on the same terminal."""
+    _sinks.append(show)
+    try:
+        yield
+    finally:
+        if queue := _installed():
+            queue.flush()
+        _sinks.remove(show)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One record as it will be shown: every text escaped, shortened and without secrets."""
@@ -110,7 +124,7 @@ class LogQueue(logging.Handler):
         self._write = _WRITERS["text"]
         self._changed = threading.Condition()
         self._waiting: deque[Event] = deque()
-        self._lost = 0
+        self._lost, self._idle = 0, False
         self.closed = False
         self._thread = threading.Thread(target=self._drain, name="log", daemon=True)
         self._thread.start()
@@ -130,20 +144,28 @@ class LogQueue(logging.Handler):
                 self._lost += 1
                 return
             self._waiting.append(event)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Return once everything is written, or after two seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.closed or (self._idle and not self._waiting), _FLUSH_WAIT)
 
     def close(self) -> None:
         """End the thread once everything is written, or after two seconds; `logging` calls this at exit."""
         with self._changed:
             already, self.closed = self.closed, True
-            self._changed.notify()
+            self._changed.notify_all()
         if not already:
             self._thread.join(_FLUSH_WAIT)
             super().close()
 
     def _next(self) -> Event | None:
         with self._changed:
+            self._idle = True
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._waiting or self.closed)
+            self._idle = False
             return self._waiting.popleft() if self._waiting else None
 
     def _drain(self) -> None:
@@ -251,7 +273,7 @@ def _write_journal(event: Event) -> None:
     message = " ".join(filter(None, (event.message, event.exception)))
     priority = _PRIORITIES.get(event.level, _NOTICE)
     if not service.journal_send(message, priority, journal_fields(event)):
-        _write_line(f"<{priority}>{as_text(event)}")
+        _sinks[-1](f"<{priority}>{as_text(event)}")
 
 
 def _write_line(line: str) -> None:
@@ -261,17 +283,17 @@ def _write_line(line: str) -> None:
     rest = f"{line}\n".encode()
     poll = select.poll()
     poll.register(2, select.POLLOUT)
-    try:
+    with suppress(OSError):
         while rest:
             # Another program with the same terminal or pipe may have made it non-blocking.
             poll.poll()
             rest = rest[os.write(2, rest) :]
-    except OSError:
-        return
 
+
+_sinks: list[Callable[[str], None]] = [_write_line]  # the last one takes the lines
 
 _WRITERS: dict[str, Callable[[Event], None]] = {
-    "text": lambda event: _write_line(as_text(event)),
-    "json": lambda event: _write_line(as_json(event)),
+    "text": lambda event: _sinks[-1](as_text(event)),
+    "json": lambda event: _sinks[-1](as_json(event)),
     "journal": _write_journal,
 }

@@ -2,7 +2,8 @@
 
 Hints and the clock say when; the scan says what; `settling` says whether. Guarantees: every change is seen within
 one rescan, hints or no hints; a storm of hints costs a bounded share of the time; the number of files held in
-memory is bounded, oldest first, however many lie there. Raises FolderLostError when the folder is not what it was.
+memory is bounded, oldest first, and the others have their turn after them. Raises FolderLostError when the folder is
+not what it was.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from invoice_watcher.escaping import escape
+from invoice_watcher.complaints import WORTH_A_WARNING, Complaints
 from invoice_watcher.schedule import Task
 from invoice_watcher.settling import Clock, Settling, Signature, Unready
 from invoice_watcher.spool import GONE
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 MOST_IN_MEMORY = 20_000
 _REST = 4.0  # times as long as the last look took, before a hint brings the next one
 _BUSY_REST = 1.0  # seconds, while there is enough to do
-_WORTH_A_WARNING = 60.0
+_RESTLESS = "keeps changing, so it is not sent; whatever writes to it has to come to an end"
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,17 @@ _log = logging.getLogger(__name__)
 class Lookout:
     """The eyes on one drop folder."""
 
-    def __init__(self, spool: Spool, folder: Path, settle: Settle, naming: Naming, on_hint: Callable[[], None]) -> None:
+    def __init__(  # noqa: PLR0913 - what it looks at, how, and whom it tells
+        self,
+        spool: Spool,
+        folder: Path,
+        settle: Settle,
+        naming: Naming,
+        complaints: Complaints,
+        *,
+        on_hint: Callable[[], None],
+        most: int = MOST_IN_MEMORY,
+    ) -> None:
         """Prepare; `start` begins to watch.
 
         Args:
@@ -46,21 +57,26 @@ class Lookout:
             folder: the drop folder's path.
             settle: the configured patience.
             naming: which names are left alone, and how the others are read.
+            complaints: hears of what stays unfit.
             on_hint: called from another thread when a look may be worth it.
+            most: how many files are held in memory.
         """
         polling = settle.mode == "polling" or (settle.mode == "auto" and not gives_hints(folder))
         self._spool = spool
         self._naming = naming
         self._rescan = settle.rescan_for(polling=polling)
         self._watcher = None if polling else Watcher(folder, on_hint)
+        self._quiet = settle.quiet
         self._settling = Settling(settle.quiet, trust_ctime=gives_hints(folder))
         self._watching = False
-        self._warned: set[str] = set()
+        self._complaints = complaints
+        self._most = most
         self._hinted = True
         self._settled_at = 0.0
         self._looked = (0.0, 0.0)
         self._patience = settle.incomplete_after
         self._hopeful = 0
+        self._beyond = 0  # ready ones that were too many for the memory
         self.more = 0  # files in the folder that are not ready, as far as the last look and the workers know
 
     def start(self) -> None:
@@ -83,7 +99,7 @@ class Lookout:
         """Return when to look next, monotonic seconds; `busy` while there is more to do than workers."""
         began, ended = self._looked
         rest = ended + max(_REST * (ended - began), _BUSY_REST if busy else 0.0)
-        wanted = began if self._hinted else min(began + self._rescan, self._settled_at)
+        wanted = began if self._hinted or (self._beyond and not busy) else min(began + self._rescan, self._settled_at)
         return max(wanted, rest)
 
     def look(self, schedule: Schedule) -> None:
@@ -94,13 +110,16 @@ class Lookout:
         self._hinted = False
         now = Clock(began, time.time())
         self._settling.begin_scan()
-        found = heapq.nsmallest(MOST_IN_MEMORY, self._ready(schedule, now))
+        self._beyond = 0
+        found = heapq.nsmallest(self._most, self._ready(schedule, now))
         self._settling.end_scan()
+        self._beyond -= len(found)
+        self.more += self._beyond
         schedule.offer(self._task(name, signature, now) for _, name, signature in found)
         self._looked = (began, time.monotonic())
 
     def not_ready(self, task: Task, unready: Unready) -> None:
-        """A worker left a file where it was; say so in the log once it has been so for long."""
+        """A worker left a file where it was."""
         if unready is GONE or task.signature is None:
             return
         self.more += 1
@@ -110,16 +129,11 @@ class Lookout:
             self._settled_at, now.mono + self._settling.wait_for(task.invoice.name, task.signature, now)
         )
         self._hopeful += held < self._patience and not unready.known
-        if unready.known or held >= _WORTH_A_WARNING:
-            self._warn(task.invoice.name, unready.reason)
-
-    def on_hold(self) -> dict[str, Unready]:
-        """Return the files that are not ready, each with its reason."""
-        return self._settling.on_hold()
+        self._complain(task.invoice.name, now)
 
     def expects_more(self) -> bool:
         """Tell whether a file that is not ready may still become so before patience runs out."""
-        return self._hopeful > 0
+        return self._hopeful > 0 or self._beyond > 0
 
     def _ready(self, schedule: Schedule, now: Clock) -> Iterator[tuple[int, str, Signature]]:
         """Yield what is ready; note when the next of the others will be."""
@@ -127,7 +141,7 @@ class Lookout:
         self.more = self._hopeful = 0
         for entry in self._spool.scan(self._naming.is_ignored):
             if not entry.regular:
-                self._warn(entry.name, "is no regular file and is left alone")
+                self._complaints.about(entry.name, "is no regular file and is left alone", now.mono, 0.0)
                 continue
             wait = self._settling.wait_for(entry.name, entry.signature, now)
             if schedule.is_under_way(entry.name):
@@ -136,7 +150,9 @@ class Lookout:
                 self.more += 1
                 self._hopeful += self._settling.held_for(entry.name, now) < self._patience
                 self._settled_at = min(self._settled_at, now.mono + wait)
+                self._complain(entry.name, now)
             else:
+                self._beyond += 1
                 yield entry.signature.ctime_ns, entry.name, entry.signature
 
     def _task(self, name: str, signature: Signature, now: Clock) -> Task:
@@ -145,13 +161,12 @@ class Lookout:
         return Task(invoice, signature.ctime_ns, signature, unchanged_for)
 
     def _keep_watching(self) -> None:
-        if self._watching and self._watcher and self._watcher.is_deaf():
-            _log.warning("the watch on the drop folder had ended; watching anew")
-            self.start()
+        if self._watching and self._watcher and (news := self._watcher.revive()):
+            _log.warning("%s", news)
 
-    def _warn(self, name: str, reason: str) -> None:
-        """Warn once for each file and reason; the memory of it is bounded."""
-        key = f"{name}\0{reason}"
-        if key not in self._warned and len(self._warned) < MOST_IN_MEMORY:
-            self._warned.add(key)
-            _log.warning("%s %s", escape(name), reason, extra={"fields": {"FILE_NAME": name}})
+    def _complain(self, name: str, now: Clock) -> None:
+        unready = self._settling.on_hold(name)
+        if unready is None:
+            self._complaints.about(name, _RESTLESS, now.mono, WORTH_A_WARNING + self._quiet)
+        else:
+            self._complaints.about(name, unready.reason, now.mono, 0.0 if unready.known else WORTH_A_WARNING)

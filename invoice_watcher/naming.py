@@ -1,7 +1,7 @@
 """From a file's name to what it is: to be left alone, or an invoice (possibly one with a bad name).
 
 Guarantees: every name has exactly one reading; an `OrderId` is only made from a *full* match, so a trailing
-newline or a path cannot slip in. Pure. Raises nothing for any name.
+newline or a path cannot slip in, and never from a name that was cut short. Pure. Raises nothing for any name.
 
 The built-in patterns are the temporary names of the programs that write into shared folders: Office (`~$x`),
 LibreOffice (`.~lock.x#`), browsers (`*.crdownload`, `*.part`), WinSCP (`*.filepart`), vim (`*.swp`), rsync and
@@ -35,6 +35,10 @@ TEMPORARY_NAMES = (
     "desktop.ini",
     ".DS_Store",
 )
+
+# Bytes. A longer name leaves too little room for a number and ".json" behind it (255 in all), so it may have to be cut
+# short; what is left of it is longer than this still, so that no order is ever read from a part of a name.
+LONGEST_NAME = 230
 
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -80,11 +84,11 @@ class Naming:
         stem, dot, extension = name.rpartition(".")
         if not dot:
             stem, extension = name, ""
-        order_id = self._order_id(stem) if filed_for is None else _checked(filed_for)
+        order_id = self._order_id(name, stem) if filed_for is None else _checked(filed_for)
         return Invoice(name, order_id, _KINDS.get(extension.lower()))
 
-    def _order_id(self, stem: str) -> OrderId | None:
-        match = self.order_id.fullmatch(stem)
+    def _order_id(self, name: str, stem: str) -> OrderId | None:
+        match = self.order_id.fullmatch(stem) if is_short(name) else None
         return _checked(match.groupdict().get("order_id", match[0]) or "") if match else None
 
 
@@ -93,6 +97,11 @@ def _checked(text: str) -> OrderId | None:
         return OrderId(text)
     except ValueError:
         return None
+
+
+def is_short(name: str) -> bool:
+    """Tell whether the name is short enough to be kept whole, wherever its file goes."""
+    return len(name.encode(errors="surrogatepass")) <= LONGEST_NAME
 
 
 def numbered(name: str, number: int) -> str:

@@ -72,7 +72,7 @@ NETWORK_FAULTS = {
     "ConnectionError": _BROKEN,
     "ContentDecodingError": _UNCLEAR,
     "HTTPError": _UNCLEAR,
-    "InvalidHeader": _ADDRESS,
+    "InvalidHeader": _UNCLEAR,  # the answer's: several lengths that differ; ours is as it has to be
     "InvalidJSONError": _UNCLEAR,
     "InvalidProxyURL": _ADDRESS,
     "InvalidSchema": _ADDRESS,
@@ -92,6 +92,7 @@ NETWORK_FAULTS = {
     "UnrewindableBodyError": _REQUEST,
     # Faults that the uploader tells apart beneath requests' classes.
     "DeadlineExceeded": Row(Fault.WORLD, "timeout", "The whole attempt took longer than its deadline"),
+    "NoCertificates": Row(Fault.OPERATOR, "tls", "The file of trusted certificates (api.ca_bundle) cannot be found"),
     "NotConnected": _UNREACHABLE,
     "OversizedError": Row(Fault.WORLD, "unclear_answer", "The API's answer is too large to be one"),
     "Stopped": Row(Fault.WORLD, "stopped", "The program was stopped while the document was being sent"),

@@ -1,6 +1,6 @@
 """A progress bar on stderr while `run --once` works, when somebody is watching.
 
-Guarantees: in a pipe nothing is printed. Raises nothing.
+Guarantees: in a pipe nothing is printed; log lines stand above the bar, whole. Raises nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
+from invoice_watcher import logs
 from invoice_watcher.delivery import Filed
 from invoice_watcher.escaping import escape
 
@@ -34,7 +36,11 @@ def progress() -> Iterator[Callable[[Task, Report, int], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with (
+        Progress(*columns, console=console, transient=True) as bar,
+        logs.lines_through(lambda line: console.print(Text(line), soft_wrap=True)),
+    ):
         shown = bar.add_task("delivering", total=None)
         filed = 0
 

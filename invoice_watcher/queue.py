@@ -1,9 +1,11 @@
 """What each attempt means for all that wait: joins the schedule and the breaker.
 
 `next` says what to send now; `report` takes back what came of it, and decides: filed, sent again when due, rejected
-because it alone keeps failing, held because a 101 may be the configuration's fault. Guarantees: a document is only
-ever rejected for failing while others went through; while the queue is paused nothing counts against a document, and
-nothing new is claimed but for a probe. No threads, no files: time and chance are arguments. Raises nothing.
+because it alone keeps failing, held because a 101 may be the configuration's fault. What was under way when the
+program died is sent alone, so that the next death tells whose fault it was; who dies so three times is poison.
+Guarantees: a document is only ever rejected for failing while others went through; while the queue is paused nothing
+counts against a document, and nothing new is claimed but for a probe. No threads, no files: time and chance are
+arguments. Raises nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.delivery import Filed, Held, NotReady, Report, Waiting
 from invoice_watcher.outcome import Deferred, Delivered, Fault
-from invoice_watcher.policy import api_code_doubted, keeps_failing
+from invoice_watcher.policy import api_code_doubted, keeps_failing, rejected_locally
 from invoice_watcher.schedule import Decision, Schedule, Task
 from invoice_watcher.spool import GONE
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 LINK_UNREACHABLE = 105
 MOST_DOWNLOADS = 3
+MOST_CRASHES = 3
 _FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
 
@@ -51,6 +54,9 @@ class Queue:
         self._workers = workers
         self._breaker = Breaker(rules.initial, rules.longest)
         self._held: list[Task] = []
+        self._suspects: list[Task] = []
+        self._condemned: list[Task] = []
+        self._alone: Task | None = None
         self._answers = 0
         self.schedule = Schedule()
 
@@ -67,12 +73,30 @@ class Queue:
     @property
     def waiting(self) -> int:
         """How many documents wait, those under way included."""
-        return self.schedule.waiting + self.schedule.under_way + len(self._held)
+        aside = len(self._held) + len(self._suspects) + len(self._condemned)
+        return self.schedule.waiting + self.schedule.under_way + aside
+
+    def resume(self, task: Task, *, died: bool) -> None:
+        """Take up what an earlier run left.
+
+        Args:
+            task: the document.
+            died: the program died while it was sending it.
+        """
+        if not died:
+            self.schedule.add_claimed(task)
+        elif task.crashes < MOST_CRASHES:
+            self._suspects.append(task)
+        else:
+            self._condemned.append(task)
 
     def next(self, now: float) -> Task | None:
         """Take out what to send now; None when nothing may, or nothing is due."""
-        if self.schedule.under_way >= self._workers or not self._breaker.may_start(now):
+        self._reject_condemned(now)
+        if self._is_full or not self._breaker.may_start(now):
             return None
+        if self._suspects:
+            return self._next_suspect()
         if (pause := self.pause) is None:
             return self.schedule.next(now, fresh=self._may_claim())
         task = self.schedule.least_tried(fresh=self._probes_fresh(pause))
@@ -82,11 +106,12 @@ class Queue:
 
     def wake_at(self) -> float | None:
         """Return when `next` may have something new, monotonic seconds; None when only an event can bring it."""
-        if self.schedule.under_way >= self._workers:
+        if self._is_full:
             return None
         if self.pause is None:
             return self.schedule.wake_at()
-        return self.pause.probe_at if self.pause.probing is None and self.schedule.startable else None
+        startable = self._suspects or self.schedule.startable
+        return self.pause.probe_at if self.pause.probing is None and startable else None
 
     def report(self, task: Task, report: Report, now: float, chance: float) -> None:
         """Take back a task with what came of it.
@@ -98,6 +123,8 @@ class Queue:
             chance: 0 to 1, for the jitter.
         """
         self.schedule.finished(task)
+        if task is self._alone:
+            self._alone = None
         queue = task.invoice.queue
         match report:
             case Filed(outcome, _, True):
@@ -179,6 +206,31 @@ class Queue:
                 continue
             self._held.remove(task)
             self._again(task, due)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether nothing may be added to what is under way: a suspect goes alone."""
+        under_way = self.schedule.under_way
+        return under_way >= self._workers or self._alone is not None or (bool(self._suspects) and under_way > 0)
+
+    def _next_suspect(self) -> Task:
+        self._alone = task = self._suspects.pop(0)
+        self._breaker = self._breaker.started(task.invoice.queue)
+        self.schedule.start(task)
+        return task
+
+    def _reject_condemned(self, now: float) -> None:
+        """Put poison aside as soon as the API has answered for another, or when nothing else is left to try.
+
+        Before that the API may be away, and a program that hangs on it is one that people kill.
+        """
+        if not self._answers and self.waiting > len(self._condemned):
+            return
+        while self._condemned:
+            task = self._condemned.pop()
+            message = f"The program died {task.crashes} times while sending it"
+            task.decision = Decision(rejected_locally(None, "poison", message), None)
+            self._again(task, now)
 
     def _may_claim(self) -> bool:
         """Whether a file may be claimed: each failure since the last answer keeps a worker back, but not the last one.

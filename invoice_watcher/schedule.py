@@ -117,7 +117,7 @@ class Schedule:
         """
         task = self._next_claimed(now) or (self._next_ready() if fresh else None)
         if task is not None:
-            self._under_way[task.invoice.queue] = task
+            self.start(task)
         return task
 
     def least_tried(self, *, fresh: bool) -> Task | None:
@@ -134,8 +134,12 @@ class Schedule:
             return None
         if task.claimed:
             self._drop_claimed(task)
-        self._under_way[task.invoice.queue] = task
+        self.start(task)
         return task
+
+    def start(self, task: Task) -> None:
+        """A task that does not wait here goes under way."""
+        self._under_way[task.invoice.queue] = task
 
     def finished(self, task: Task) -> None:
         """A task left the schedule, or comes back through `add_claimed` or the next scan: its queue is free."""

@@ -1,8 +1,9 @@
 """The life of the process: signals, one daemon after another as the configuration changes, and waiting for folders.
 
 SIGTERM and SIGINT stop, SIGHUP reloads. All that is known about invoices lies in the folders, so a reload is an
-orderly stop and a start. Guarantees: a configuration that is broken is reported and changes nothing; folders that go
-away while the daemon runs are waited for, and never made anew. Raises ConfigError and FolderError only at the start.
+orderly stop and a start. Guarantees: a configuration that is broken, or whose folders cannot be used, is reported and
+changes nothing; folders that go away while the daemon runs are waited for, and never made anew. Raises ConfigError,
+FolderError and FolderInUseError only at the start, and StuckError when only a new process can go on.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher import signals
-from invoice_watcher.daemon import Attempted, Daemon, End, Tally
-from invoice_watcher.errors import ConfigError, FolderError, FolderLostError
+from invoice_watcher.daemon import Attempted, Daemon, End
+from invoice_watcher.errors import ConfigError, FolderError, FolderInUseError, StuckError
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.service import Notifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from invoice_watcher.config import Config, Secret
     from invoice_watcher.delivery import Report
     from invoice_watcher.schedule import Task
+    from invoice_watcher.standing import Tally
 
 _log = logging.getLogger(__name__)
 _FOLDERS_AGAIN = 1.0  # seconds
@@ -44,7 +47,7 @@ def serve(load: Callable[[], Settings]) -> None:
         load: reads the configuration; raises ConfigError. Called again on SIGHUP.
     """
     mailbox = _mailbox_with_signals()
-    server = _Server(load, load(), mailbox)
+    server = _Server(load, mailbox)
     try:
         server.run()
     finally:
@@ -65,43 +68,60 @@ def deliver_once(load: Callable[[], Settings], on_report: Callable[[Task, Report
 
 
 class _Server:
-    def __init__(self, load: Callable[[], Settings], settings: Settings, mailbox: Mailbox[Attempted]) -> None:
+    def __init__(self, load: Callable[[], Settings], mailbox: Mailbox[Attempted]) -> None:
         self._load = load
-        self._settings = settings
         self._mailbox = mailbox
+        self._settings = load()
+        self._proven: Settings | None = None  # with which a daemon could be made
+        self._told = ""
         self.notifier = Notifier()
 
     def run(self) -> None:
-        create = True
-        while True:
-            daemon = self._daemon(create=create)
-            if daemon is None:
-                return
-            create = False
+        while (daemon := self._next_daemon()) is not None:
             try:
                 if daemon.run(reload=self._reload) is End.STOPPED:
                     return
-            except FolderLostError as error:
-                _log.error("%s; nothing is sent until it is back", error)
+            except FolderError as error:
+                if self._is_stopped_waiting(error, anew=daemon.was_ready):
+                    return
+            if not daemon.is_over:
+                raise StuckError
 
-    def _daemon(self, *, create: bool) -> Daemon | None:
-        """Make the next daemon; at the start its faults are raised, later they are waited out (None: stopped)."""
-        told = ""
+    def _next_daemon(self) -> Daemon | None:
+        """Make the next daemon; None when a stop comes first.
+
+        At the start the faults of the folders are raised. Later, those of a new configuration let the old one stay, and
+        those of the old one are waited out.
+        """
         while True:
             try:
-                return Daemon(*self._settings, self._mailbox, self.notifier, create=create)
-            except FolderError as error:
-                if create:
+                daemon = Daemon(*self._settings, self._mailbox, self.notifier, create=self._is_new_place())
+            except (FolderError, FolderInUseError) as error:
+                if self._proven is None:
                     raise
-                if str(error) != told:
-                    told = str(error)
-                    _log.error("waiting for the folders: %s", error)
-                    self.notifier.status(f"waiting for the folders: {error}")
-            message = self._mailbox.next(_FOLDERS_AGAIN)
-            if message is Signal.STOP:
-                return None
-            if message is Signal.RELOAD:
-                self._reload()
+                if self._settings is not self._proven:
+                    _log.error("the new configuration is not used: %s", error)
+                    self._settings = self._proven
+                elif self._is_stopped_waiting(error):
+                    return None
+            else:
+                self._proven = self._settings
+                return daemon
+
+    def _is_new_place(self) -> bool:
+        """Whether missing folders may be made: not where there were some, for they went away."""
+        return self._proven is None or _folders_of(self._settings) != _folders_of(self._proven)
+
+    def _is_stopped_waiting(self, trouble: Exception, *, anew: bool = False) -> bool:
+        """Wait a moment for the folders, and say once why; True when a stop came."""
+        if anew or str(trouble) != self._told:
+            self._told = str(trouble)
+            _log.error("waiting for the folders: %s", trouble)
+            self.notifier.status(f"waiting for the folders: {trouble}")
+        message = self._mailbox.next(_FOLDERS_AGAIN)
+        if message is Signal.RELOAD:
+            self._reload()
+        return message is Signal.STOP
 
     def _reload(self) -> bool:
         """Read the configuration anew; False, and the old one stays, when it cannot be used."""
@@ -115,6 +135,11 @@ class _Server:
             return False
         _log.info("the configuration was read anew")
         return True
+
+
+def _folders_of(settings: Settings) -> tuple[Path, ...]:
+    config = settings.config
+    return (config.drop_dir, config.done_dir, config.failed_dir, config.work_dir)
 
 
 def _mailbox_with_signals() -> Mailbox[Attempted]:

@@ -151,6 +151,7 @@ class Settling:
             return -1.0
         return min(now.wall - signature.ctime_ns / 1e9, steady)
 
-    def on_hold(self) -> dict[str, Unready]:
-        """Return what is on hold, and why."""
-        return {name: hold.unready for name, hold in self._holds.items()}
+    def on_hold(self, name: str) -> Unready | None:
+        """Return why the file is on hold; None when it is not."""
+        hold = self._holds.get(name)
+        return hold.unready if hold else None

@@ -2,8 +2,8 @@
 
 A hint says "look again", never what happened: the scan is the truth. Guarantees: nothing is done in watchdog's
 threads but calling `on_hint`, which must only set a flag; a watch that has gone deaf (its folder deleted, renamed,
-mounted over, its thread dead) is noticed by `is_deaf`, and built anew by `start`. Where the kernel grants no watch,
-`start` says so with a sentence, and the rescan alone finds the files. Raises nothing else.
+mounted over, its thread dead) is noticed by `is_deaf`, and built anew by `start` or `revive`. Where the kernel grants
+no watch, a sentence says so, once, and how to get one; the rescan alone finds the files. Raises nothing.
 
 The watch has a mask of its own. watchdog's default holds events back for half a second to pair both halves of a
 rename, and moving a file *out* of the folder, which this program does with each one, is such a half; the default also
@@ -12,6 +12,8 @@ reports our own reading. IN_DELETE is there for programs that deliver by link an
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,11 @@ _MASK = (
     | InotifyConstants.IN_DELETE_SELF
     | InotifyConstants.IN_MOVE_SELF
 )
+
+_REMEDIES = {
+    errno.EMFILE: "; raise fs.inotify.max_user_instances with sysctl(8), or this program's limit of open files",
+    errno.ENOSPC: "; raise fs.inotify.max_user_watches with sysctl(8)",
+}
 
 # File systems on which other machines write without this kernel hearing of it (inotify(7), "Limitations").
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -54,6 +61,12 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 
 
+# A thread of watchdog's that has an event in hand while it is being stopped calls that an error; it is the ordinary end
+# of a watch, and its event is only a hint.
+_STOPPED = "InotifyEmitter.queue_events() called when the thread is inactive"
+logging.getLogger(InotifyEmitter.__module__).addFilter(lambda record: record.msg != _STOPPED)
+
+
 class Watcher:
     """One watch on one folder."""
 
@@ -68,20 +81,26 @@ class Watcher:
         self._listener = _Listener(on_hint)
         self._observer: BaseObserver | None = None
         self._identity: tuple[int, int] | None = None
+        self._trouble: str | None = None
 
     def start(self) -> str | None:
         """Watch, anew if need be; returns None, or a sentence on why there are no hints."""
         self.stop()
-        observer = BaseObserver(_Emitter)
-        try:
-            self._identity = _identity(self._folder)
-            observer.schedule(self._listener, str(self._folder))
-            observer.start()
-        except OSError as error:
-            observer.unschedule_all()
-            return f"no hints from the kernel ({error.strerror or error}): new files are found by the rescan alone"
-        self._observer = observer
-        return None
+        self._trouble = self._watch()
+        return self._trouble
+
+    def revive(self) -> str | None:
+        """Watch anew if the watch is deaf; returns a sentence when the log has to learn of it, and else None.
+
+        While the kernel goes on to refuse, each try after the first is silent.
+        """
+        if not self.is_deaf():
+            return None
+        before = self._trouble
+        trouble = self.start()
+        if trouble is None:
+            return "the kernel gives hints again" if before else "the watch on the drop folder had ended; watching anew"
+        return trouble if trouble != before else None
 
     def is_deaf(self) -> bool:
         """Tell whether hints can no longer come, though nothing said so."""
@@ -96,6 +115,20 @@ class Watcher:
             self._observer.stop()
             self._observer.join()
             self._observer = None
+
+    def _watch(self) -> str | None:
+        observer = BaseObserver(_Emitter)
+        try:
+            self._identity = _identity(self._folder)
+            observer.schedule(self._listener, str(self._folder))
+            observer.start()
+        except OSError as error:
+            observer.unschedule_all()
+            remedy = _REMEDIES.get(error.errno or 0, "")
+            why = error.strerror or error
+            return f"no hints from the kernel ({why}): new files are found by the rescan alone{remedy}"
+        self._observer = observer
+        return None
 
 
 def gives_hints(folder: Path) -> bool:

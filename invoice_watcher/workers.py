@@ -44,12 +44,13 @@ class Workers(Generic[Given, Result]):
         """Hand in one piece of work."""
         self._inbox.put(one)
 
-    def stop(self, patience: float) -> None:
-        """End the threads once their inbox is empty, waiting for each at most `patience` seconds."""
+    def stop(self, patience: float) -> bool:
+        """End the threads once their inbox is empty; False when one has not ended within `patience` seconds."""
         for _ in self._threads:
             self._inbox.put(None)
         for thread in self._threads:
             thread.join(patience)
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while (one := self._inbox.get()) is not None:

@@ -25,8 +25,20 @@ LAYERS = [
     # the words: values, and what is said about them
     {"__init__", "errors", "escaping", "hints", "invoice", "outcome"},
     # one thing each, of which the others beside it know nothing
-    {"answer", "backoff", "config", "deadlines", "mailbox", "naming", "receipt", "service", "settling", "shortcut"}
-    | {"signals"}
+    {
+        "answer",
+        "backoff",
+        "complaints",
+        "config",
+        "deadlines",
+        "mailbox",
+        "naming",
+        "receipt",
+        "service",
+        "settling",
+        "shortcut",
+    }
+    | {"signals", "streams"}
     | {"watcher", "workers"},
     # rules, and the parts that stand beside the daemon
     {"breaker", "content", "demo", "logs", "policy", "sandbox", "schedule"},
@@ -35,9 +47,9 @@ LAYERS = [
     # the two doors, folder and API, and the look through them
     {"checks", "lookout", "uploader"},
     # one invoice
-    {"delivery", "sending"},
+    {"delivery", "resumption", "sending"},
     # all invoices
-    {"journey", "progress", "queue"},
+    {"journey", "progress", "queue", "standing"},
     # the loop
     {"daemon"},
     # the process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from concurrent.futures import CancelledError, Future
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -134,3 +135,29 @@ def test_closing_ends_the_thread() -> None:
         pass
     deadlines.close()
     assert "deadlines" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_closing_never_loses_its_wake_up() -> None:
+    """Whatever the watch is just about, a reload ends it: two thousand are closed while they go to rest."""
+    for number in range(2000):
+        deadlines = Deadlines(1e-4)
+        with deadlines.exchange(time.monotonic() + 10):
+            pass
+        time.sleep(1e-6 * (number % 200))  # to meet the watch at each of its steps
+        closing_it = threading.Thread(target=deadlines.close, daemon=True)
+        closing_it.start()
+        closing_it.join(5)
+        assert not closing_it.is_alive()
+
+
+def test_what_is_waited_for_is_cancelled() -> None:
+    """There is no socket to shut down while a name is looked up: the one who waits for it is woken all the same."""
+    with watch(120) as deadlines, deadlines.exchange(time.monotonic() + 120) as exchange:
+        first: Future[socket.socket] = Future()
+        exchange.begin_connecting(first)
+        threading.Timer(0.05, deadlines.end_all).start()
+        with pytest.raises(CancelledError):
+            first.result(5)
+        second: Future[socket.socket] = Future()
+        exchange.begin_connecting(second)
+        assert second.cancelled()

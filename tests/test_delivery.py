@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.config import Api, Secret
-from invoice_watcher.daemon import recovered_task
 from invoice_watcher.delivery import Delivery, Filed, Held, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderLostError
+from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Delivered, Fault, Rejected
 from invoice_watcher.policy import keeps_failing
+from invoice_watcher.queue import Queue, RetryRules
+from invoice_watcher.resumption import resumed
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.spool import GONE, Completed, Recovered, syscalls
 from invoice_watcher.uploader import Uploader
 from invoice_watcher.validation import Limits
-from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box
+from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box, written
 from tests.support.children import fork, killed_at, needs_root
 from tests.support.kernel import OldKernel, failing, interrupted
 from tests.support.rawserver import Peer, RawServer, answer, answering, saying
@@ -330,6 +332,27 @@ def test_a_file_that_may_not_be_moved_is_left_alone(box: Box) -> None:
         assert isinstance(it.attempt(box.task(NAME)), Filed)
 
 
+def test_a_file_that_cannot_be_moved_for_its_own_sake_is_left_alone(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is mounted on it, or a Windows client has it open: the others flow."""
+    with desk(box) as it:
+        task = it.drop()
+        monkeypatch.setattr(syscalls, "_libc", OldKernel(errno.EBUSY))
+        assert isinstance(it.attempt(task), NotReady)
+        assert not it.server.connections
+
+
+def test_nothing_is_sent_for_a_name_that_may_be_cut_short(box: Box) -> None:
+    """It is refused with what to do, whatever the pattern: a part of a name could be another order's."""
+    name = "INV-7-" + "n" * 240 + ".pdf"
+    with desk(box) as it:
+        task = it.drop(name=name)
+        task.invoice = Naming.of(r"INV-(?P<order_id>[0-9]+)-.*").read(name)
+        assert isinstance(it.attempt(task), Filed)
+        assert not it.server.connections
+    (receipt,) = (box.receipt(place) for place in box.names() if place.endswith(".json"))
+    assert (receipt.order_id, receipt.error and receipt.error.reason) == (None, "bad_name")
+
+
 def test_a_wrong_api_code_is_held_while_it_may_be_the_configurations_fault(box: Box) -> None:
     """Nothing goes to failed yet; once it is clear whose fault it is, it is filed without being sent again."""
     with desk(box, answering(WRONG_CODE)) as it:
@@ -385,7 +408,7 @@ def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
 def found_task(found: Recovered | Completed) -> Task:
     """Return the task that a restart makes of what it found."""
     assert isinstance(found, Recovered)
-    return recovered_task(found, NAMING, None)
+    return resumed(found, NAMING, None)
 
 
 def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box) -> None:
@@ -406,6 +429,9 @@ def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box)
             (found,) = box.spool().recover()
             task = found_task(found)
             assert (task.crashes, task.in_doubt) == (crashes, True)
+        queue = Queue(RetryRules(2, 300, 10), workers=4)
+        queue.resume(task, died=True)
+        assert queue.next(0.0) is task
         with delivering(box, server.url) as delivery:
             report = delivery.attempt(task)
         assert isinstance(report, Filed)
@@ -413,6 +439,48 @@ def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box)
     receipt = box.receipt(f"failed/{NAME}.json")
     assert receipt.error is not None
     assert (receipt.error.reason, receipt.in_doubt) == ("poison", True)
+
+
+@pytest.mark.parametrize(("work_name", "note", "order_id"), [
+    (f"{NAME}~1~", None, "12345"), (f"{NAME}~1~", "6789", "6789"), ("12345.2.pdf", "12345", "12345"),
+    ("n" * 236 + ".pdf", None, None), ("n" * 236 + ".pdf", "12345", "12345"),
+])  # fmt: skip
+def test_a_recovered_document_belongs_to_the_order_it_was_dropped_for(
+    box: Box, work_name: str, note: str | None, order_id: str | None
+) -> None:
+    """As its note says; and never to one that is read from what the program itself made of its name."""
+    box.put(f".processing/{work_name}")
+    if note is not None:
+        text = written("waiting").replace(b'"order_id": "12345"', f'"order_id": "{note}"'.encode())
+        box.put(f".processing/{work_name}.json", text)
+    (found,) = box.spool().recover()
+    assert isinstance(found, Recovered)
+    assert resumed(found, Naming.of("[A-Za-z0-9._-]+"), None).invoice.order_id == order_id
+
+
+def test_a_crash_at_any_step_of_a_document_that_was_moved_back(memory_box: Box) -> None:
+    """`12345.2.pdf` is known by the receipt of its failure alone: that goes only when the decision is written down."""
+    box, name, killed, call = memory_box, "12345.2.pdf", True, 0
+    with RawServer(answering()) as server:
+        while killed:
+            call += 1
+            _empty(box)
+            box.put(name)
+            box.put(f"failed/{name}.json", written("failed", name))
+            task = box.task(name)
+            task.invoice = NAMING.read(name, box.spool().filed_for(name))
+            killed = killed_at(call, lambda: _walk(box, server, task))  # noqa: B023 - run at once
+            box.reopen()
+            tasks = [
+                resumed(found, NAMING, box.spool().filed_for(found.name))
+                for found in box.spool().recover()
+                if isinstance(found, Recovered)
+            ]
+            for one in [*tasks, *([task] if name in box.names() else [])]:
+                assert one.invoice.order_id == "12345"
+                _walk(box, server, one)
+            assert box.names() == {f"done/{name}", f"done/{name}.json"}
+    assert call > 25
 
 
 def _killed_while_sending(box: Box, server: RawServer, task: Task, received: threading.Semaphore) -> None:
@@ -505,7 +573,10 @@ def _attempt(delivery: Delivery, task: Task) -> Report | None:
 
 
 def _attempt_until_filed(box: Box, delivery: Delivery, task: Task, report: Report | None) -> None:
+    if isinstance(report, NotReady):
+        assert report.unready.reason.startswith("cannot be read")
+        assert not task.claimed
     if not isinstance(report, Filed):
-        assert report is None or deferral(report) == ("not_recordable", Fault.OURS)
+        assert report is None or isinstance(report, NotReady) or deferral(report) == ("not_recordable", Fault.OURS)
         assert [raw for raw in box.files().values() if raw == PDF] == [PDF]
         assert isinstance(delivery.attempt(task), Filed)

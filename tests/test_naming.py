@@ -157,6 +157,14 @@ def test_even_a_careless_pattern_lets_nothing_dangerous_through(stem: str) -> No
     assert Naming.of("(?s).*").read(f"{stem}.pdf").order_id is None
 
 
+@pytest.mark.parametrize("length", [230, 231, 255])
+def test_a_name_that_may_be_cut_short_names_no_order(length: int) -> None:
+    """Of a name too long for a receipt only a part is kept, and no part of it may become an order."""
+    name = "INV-12345-".ljust(length - 4, "x") + ".pdf"
+    assert Naming.of(r"INV-(?P<order_id>[0-9]+)-.*").read(name).order_id == ("12345" if length == 230 else None)
+    assert DEFAULT.read(name, "12345").order_id == "12345", "what this program called so itself"
+
+
 @pytest.mark.parametrize("name", ["12345.2.pdf", "12345.10.pdf", "2026.11.pdf", "12345.0.pdf", "12345.1.pdf"])
 def test_a_number_behind_an_id_is_not_guessed_at(name: str) -> None:
     """`2026.11.pdf` may be a date: without a word from elsewhere it belongs to no order, and never to order 2026."""

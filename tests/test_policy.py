@@ -293,7 +293,7 @@ def test_every_foreign_exception_is_some_ones_fault(cls: type[BaseException]) ->
 
 def test_no_row_is_left_over() -> None:
     """Each row of the table is a foreign class, or a fault that the uploader tells apart itself."""
-    ours = {"DeadlineExceeded", "NotConnected", "OversizedError", "Stopped"}
+    ours = {"DeadlineExceeded", "NoCertificates", "NotConnected", "OversizedError", "Stopped"}
     assert set(NETWORK_FAULTS) <= {cls.__name__ for cls in [*REQUESTS, *URLLIB3]} | ours
     assert names_of(OversizedError)[0] in ours
 
@@ -307,6 +307,7 @@ def test_no_row_is_left_over() -> None:
         (requests.exceptions.ProxyError, Fault.WORLD, "unreachable"),
         (requests.exceptions.ChunkedEncodingError, Fault.WORLD, "broken_connection"),
         (requests.exceptions.InvalidURL, Fault.OPERATOR, "wrong_address"),
+        (requests.exceptions.InvalidHeader, Fault.WORLD, "unclear_answer"),
         (requests.exceptions.TooManyRedirects, Fault.OPERATOR, "redirected"),
         (ConnectionResetError, Fault.WORLD, "broken_connection"),
         (BrokenPipeError, Fault.WORLD, "broken_connection"),

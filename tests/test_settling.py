@@ -127,7 +127,7 @@ def test_change_releases_a_hold(local: Settling) -> None:
     local.hold("1.pdf", _changed(2), EMPTY, NOW)
     assert local.wait_for("1.pdf", _changed(2), NOW) == 7
     assert local.wait_for("1.pdf", _changed(0.5), NOW) == pytest.approx(0.5, abs=1e-6)
-    assert local.on_hold() == {}
+    assert local.on_hold("1.pdf") is None
 
 
 def test_hint_releases_only_what_it_can_mend(local: Settling) -> None:
@@ -150,7 +150,7 @@ def test_scans_forget_what_is_gone_and_nothing_else() -> None:
         share.end_scan()
     share.begin_scan()
     share.end_scan()
-    assert share.on_hold() == {}
+    assert share.on_hold("1.pdf") is None
     assert share.wait_for("1.pdf", file, _later(4)) == QUIET
 
 
@@ -216,8 +216,9 @@ class SettlingMachine(RuleBasedStateMachine):
                 assert self.now.mono - file.changed >= QUIET - 0.001, "ready before its time"
             assert wait <= max(held, LONGEST_RECHECK if file.hold and file.hold[2] else QUIET)
         self.settling.end_scan()
-        kept = {name for name, file in self.files.items() if file.hold}
-        assert set(self.settling.on_hold()) == kept
+        for name, file in self.files.items():
+            assert (self.settling.on_hold(name) is not None) == bool(file.hold)
+        assert set(self.settling._holds) <= set(self.files), "what is gone is on hold"
         assert set(self.settling._observed) <= set(self.files), "what is gone is remembered"
 
     @rule(name=names, unready=st.sampled_from([WRITING, EMPTY]))

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import gzip
+import html
+import json
 import random
+import re
 import socket
 import threading
 import time
 import tracemalloc
-from contextlib import closing, contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
 from io import BytesIO
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
-from invoice_watcher.config import Api, Secret
+from invoice_watcher.config import Api, Secret, parse
+from invoice_watcher.errors import ConfigError
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected, Source
 from invoice_watcher.uploader import Uploader
+from invoice_watcher.uploader.body import Body
+from invoice_watcher.uploader.transport import _connect
 from invoice_watcher.validation import Document
 from tests.support.certificates import Certificate, certificate
 from tests.support.rawserver import Peer, RawServer, answer, answering, saying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from tests.support.rawserver import Script
 
@@ -121,6 +131,32 @@ def test_a_file_name_cannot_break_out_of_its_part() -> None:
     assert part.get_param("name", header="Content-Disposition") == "File"
 
 
+@pytest.mark.parametrize("name", ["12345.pdf", 'a"b.pdf', "é ü.pdf", "a\\b%.pdf"])
+def test_a_document_looks_the_same_from_memory_and_from_a_file(tmp_path: Path, name: str) -> None:
+    """The server sees the same bytes, but for the boundary, whether a document was small or large."""
+    (tmp_path / "file").write_bytes(PDF)
+    with (tmp_path / "file").open("rb") as file, RawServer(answering()) as server, to(server.url) as uploader:
+        uploader.send(document(PDF, name))
+        uploader.send(document(file, name))
+    boundaries = [str(request.headers.get_boundary()).encode() for request in server.requests]
+    small, large = (
+        request.body.replace(boundary, b"-") for request, boundary in zip(server.requests, boundaries, strict=True)
+    )
+    assert small == large
+    assert [len(boundary) for boundary in boundaries] == [32, 32]
+
+
+@pytest.mark.parametrize("size", [0, 15, MIB])
+def test_a_document_in_memory_is_through_only_when_all_of_it_was_taken(size: int) -> None:
+    """Not with its last piece, but when the connection comes for more: only then is it in doubt."""
+    body = Body(document(bytes(size)))
+    sent = 0
+    while piece := body.read(128 * 1024):
+        assert not body.is_through
+        sent += len(piece)
+    assert (body.is_through, sent) == (True, body.len)
+
+
 def test_the_memory_stays_flat() -> None:
     """Ten megabytes pass through in pieces."""
 
@@ -209,6 +245,26 @@ def test_the_configured_proxy_is_used() -> None:
         assert deferral(uploader.send(document())) == ("unreachable", Fault.WORLD, False)
 
 
+_HOSTS = st.text(st.sampled_from("aZ09-_.:*%é☃ß[]@ ~,'"), min_size=1, max_size=8)
+_SOUND_HOSTS = st.sampled_from(["a", "a.b.", "[::1]", "127.0.0.1", "xn--a", "a_b", "a:1", "u:p%zz@a", "@a"])
+
+
+@given(host=_HOSTS | _SOUND_HOSTS, path=st.text(max_size=8), key=st.sampled_from(["base_url", "proxy"]))
+def test_whatever_address_a_configuration_may_hold_can_be_sent_to(host: str, path: str, key: str) -> None:
+    """What `check` lets pass never ends in a traceback, nor in an address that cannot be used."""
+    address = json.dumps(f"https://{host}/{path}")
+    try:
+        api = parse(f"drop_dir: /x\napi: {{{key}: {address}, deadline: 1s}}", where="c", base=Path("/")).api
+    except ConfigError:
+        return
+    with closing(Uploader(api, Secret(CODE))) as uploader:
+        uploader.stop()
+        assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
+        adapter, proxies = uploader._client._adapter, uploader._client._proxies
+        request = requests.Request("POST", uploader._client._base_url).prepare()
+        adapter.get_connection_with_tls_context(request, True, proxies)
+
+
 # What is believed.
 
 
@@ -244,6 +300,9 @@ def test_every_sound_way_to_end_an_answer_is_understood(raw: bytes) -> None:
     (answer(200, b"\x1f\x8b\x08garbage", "Content-Encoding: gzip"), "unclear_answer"),
     (answer(204, b""), "unclear_answer"),
     (answer(202, b"{}"), "unclear_answer"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\n{}", "unclear_answer"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "unclear_answer"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: some\r\n\r\n", "unclear_answer"),
     (b"SSH-2.0-OpenSSH_9.2\r\n", "broken_connection"),
     (b"\0" * 70_000, "broken_connection"),
     (b"", "broken_connection"),
@@ -271,6 +330,11 @@ def test_what_the_api_says_is_told() -> None:
     assert (closed.problem.source, closed.problem.code, closed.problem.message) == (Source.API, 103, "Order is closed")
 
 
+def _escaped(text: str, form: str) -> bytes:
+    """Return the text with each letter as an escape of this form."""
+    return "".join(form.format(ord(letter)) for letter in text).encode()
+
+
 @pytest.mark.parametrize("shown", [CODE, CODE.upper()])
 def test_an_answer_that_echoes_the_api_code_is_blackened(shown: str) -> None:
     """A debugging server repeats our request: the secret gets into no sidecar and no log."""
@@ -279,6 +343,31 @@ def test_an_answer_that_echoes_the_api_code_is_blackened(shown: str) -> None:
     assert isinstance(outcome, Rejected)
     assert outcome.problem.message == "Wrong API code ***"
     assert CODE not in repr(outcome).lower()
+
+
+SPELLINGS = {
+    "UTF-16": b"\xff\xfe" + f'{{"error": {{"code": 101, "message": "No {CODE}!"}}}}'.encode("utf-16-le"),
+    "JSON escapes": b'{"error": {"code": 101, "message": "No %s!"}}' % _escaped(CODE, "\\u{:04x}"),
+    "JSON escapes of the dashes": b'{"error": {"code": 101, "message": "No %s!"}}'
+    % CODE.replace("-", "\\u002d").encode(),
+    "hexadecimal references": b"<R><Code>101</Code><Message>No %s!</Message></R>" % _escaped(CODE, "&#x{:x};"),
+    "decimal references": b"<R><Code>101</Code><Message>No %s!</Message></R>" % _escaped(CODE, "&#{};"),
+    "no dashes": b'{"error": {"code": 101, "message": "No %s!"}}' % CODE.replace("-", "").encode(),
+    "no dashes, and no JSON": b"No %s!" % CODE.replace("-", "").upper().encode(),
+}
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_the_api_code_is_blackened_however_it_is_spelled(how: str, status: int) -> None:
+    """Neither the message nor the raw answer shows it, once its escapes are undone; the rest of the message stays."""
+    outcome = outcome_of(answering(answer(status, SPELLINGS[how])))
+    assert isinstance(outcome, Rejected | Deferred)
+    if "no JSON" not in how:
+        assert outcome.problem.message == "No ***!"
+    for shown in (outcome.problem.message, outcome.response or ""):
+        plain = html.unescape(re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), shown))
+        assert CODE.replace("-", "") not in re.sub(r"[^0-9a-z]", "", plain.lower())
 
 
 @pytest.mark.parametrize("fields", [
@@ -517,6 +606,49 @@ def test_stopping_breaks_off_what_is_under_way() -> None:
     assert len(server.requests) == 1
 
 
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """Give an address where a connection is neither taken nor refused: the queue of the listener is full."""
+    with ExitStack() as held:
+        listener = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            sock = held.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_stopping_breaks_off_a_connection_that_is_being_made(scheme: str) -> None:
+    """A machine that drops our packets holds up no stop, however long `api.connect_timeout` is."""
+    with black_hole() as url, to(url.replace("http", scheme), connect_timeout=60.0, deadline=60.0) as uploader:
+        threading.Timer(0.3, uploader.stop).start()
+        began = time.monotonic()
+        assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
+        assert 0.25 < time.monotonic() - began < 1.3
+        assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
+        assert time.monotonic() - began < 1.6
+
+
+def test_the_deadline_holds_while_a_connection_is_being_made() -> None:
+    """For all tries together, and for all addresses of a name."""
+    with black_hole() as url, to(url, connect_timeout=60.0, deadline=0.5) as uploader:
+        began = time.monotonic()
+        assert deferral(uploader.send(document()))[1:] == (Fault.WORLD, False)
+        assert time.monotonic() - began < 1.5
+
+
+def test_a_connection_that_comes_after_the_stop_is_closed() -> None:
+    """It was waited for no longer when the machine answered at last; the API does not see an idle client."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connecting: Future[socket.socket] = Future()
+        connecting.cancel()
+        _connect(lambda: ours, connecting)
+        theirs.settimeout(5)
+        assert theirs.recv(1) == b""
+
+
 def test_stopping_breaks_off_the_pause_between_two_tries() -> None:
     """Nor does it wait for a pause to pass."""
     with RawServer(_before_the_body) as server, to(server.url) as uploader:
@@ -577,6 +709,31 @@ def test_a_server_without_tls_gets_nothing() -> None:
 
     with RawServer(play) as server, to(server.url.replace("http", "https")) as uploader:
         assert deferral(uploader.send(document())) == ("tls", Fault.OPERATOR, False)
+
+
+def test_tls_that_breaks_after_its_handshake_is_a_broken_connection(sound: Certificate) -> None:
+    """Garbage in the middle of an exchange blames no certificate, so it stops no queue; the document is in doubt."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        socket.socket.send(peer._sock, b"HTTP/1.1 502 from something in between\r\n\r\n")  # past the encryption
+        peer.wait()
+
+    with RawServer(play, tls=sound.server) as server, to(server.url, ca_bundle=sound.path) as uploader:
+        assert deferral(uploader.send(document())) == ("broken_connection", Fault.WORLD, True)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_certificates_that_go_away_are_the_administrators_fault(
+    sound: Certificate, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    """`api.ca_bundle` was there when the program started: it says so, loudly, and rejects nothing."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(sound.path.read_bytes())
+    with RawServer(answering(), tls=sound.server) as server, to(server.url, ca_bundle=bundle) as uploader:
+        spoil(bundle)
+        assert deferral(uploader.send(document())) == ("tls", Fault.OPERATOR, False)
+    assert not server.requests
 
 
 def test_plain_http_to_a_secure_port_is_no_delivery(sound: Certificate) -> None:

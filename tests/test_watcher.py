@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from watchdog.observers.inotify import InotifyEmitter
 
 from invoice_watcher.watcher import (
     NETWORK_FILE_SYSTEMS,
@@ -24,6 +25,9 @@ from tests.support.children import needs_root, unshared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_NAMESPACE = ["unshare", "--map-root-user"]
 
 
 class Ear:
@@ -217,7 +221,58 @@ print(watcher.is_deaf())
 """
     done = subprocess.run([sys.executable, "-c", program, drop], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("no hints from the kernel (")
-    assert done.stdout.endswith("by the rescan alone\nTrue\n")
+    assert "by the rescan alone; raise fs.inotify.max_user_instances with sysctl(8), or " in done.stdout
+    assert done.stdout.endswith("limit of open files\nTrue\n")
+
+
+@pytest.mark.parametrize("what", ["instances", "watches"])
+def test_a_kernel_that_grants_no_watch_is_told_once(drop: Path, what: str) -> None:
+    """Limits that are used up: said once, with the mending; tried again in silence; said when there are hints again."""
+    program = """
+import sys
+from pathlib import Path
+from invoice_watcher.watcher import Watcher
+folder, limit = map(Path, sys.argv[1:])
+before = limit.read_text()
+limit.write_text("0")
+watcher = Watcher(folder, lambda: None)
+said = [watcher.start(), watcher.revive(), watcher.revive()]
+limit.write_text(before)
+print(*said, watcher.revive(), watcher.revive(), watcher.is_deaf(), sep="\\n")
+watcher.stop()
+"""
+    limit = f"/proc/sys/user/max_inotify_{what}"  # of a user namespace; fs.inotify.max_user_* is that of the first one
+    if subprocess.run([*_NAMESPACE, "test", "-w", limit], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces here")
+    command = [*_NAMESPACE, sys.executable, "-c", program, str(drop), limit]
+    first, *rest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert first.startswith("no hints from the kernel (inotify ")
+    assert f"raise fs.inotify.max_user_{what} with sysctl(8)" in first
+    assert rest == ["None", "None", "the kernel gives hints again", "None", "False"]
+
+
+def test_a_watch_that_ended_is_revived(drop: Path) -> None:
+    """The folder was replaced: it is watched again, which is said; a healthy watch is left as it is."""
+    with ear_on(drop) as ear:
+        assert ear.watcher.revive() is None
+        drop.rename(drop.parent / "moved")
+        drop.mkdir()
+        assert ear.watcher.revive() == "the watch on the drop folder had ended; watching anew"
+        assert ear.watcher.revive() is None
+        _written(drop)
+        assert ear.hears()
+
+
+def test_the_end_of_a_watch_is_no_error(drop: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A stop or reload while hints come in leaves no error in the log; watchdog's other words still get there."""
+    with ear_on(drop) as ear:
+        assert ear.watcher._observer is not None
+        (emitter,) = ear.watcher._observer.emitters
+        ear.watcher.stop()
+        emitter.queue_events(1)  # as its thread does that has just looked whether to go on
+    logger = sys.modules[InotifyEmitter.__module__].logger
+    logger.warning("Inotify queue overflowed")
+    assert caplog.messages == ["Inotify queue overflowed"]
 
 
 MOUNTS = r"""

@@ -1,8 +1,9 @@
 """The configuration: a YAML file becomes one frozen `Config`, or the list of all that is wrong with it.
 
 `model` says what there is, `forms`, `names` and `addresses` how each value is read, `document` turns YAML
-into nodes with lines, `parsing` joins them, `conflicts` judges values together, `credentials` finds the API
-code, `json_schema` tells editors. All but `load`, `find_api_code` and `warnings` are pure.
+into nodes with lines, `parsing` joins them, `conflicts` judges values together, `authorities` looks at the file
+of trusted certificates, `credentials` finds the API code, `json_schema` tells editors. All but `load`,
+`find_api_code` and `warnings` are pure.
 
 Every fault is a ConfigError and the administrator's; no fault shows a value that may be a secret.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoice_watcher.config.authorities import unfit_bundle
 from invoice_watcher.config.credentials import find_api_code, warnings
 from invoice_watcher.config.document import LARGEST_DOCUMENT
 from invoice_watcher.config.json_schema import schema, schema_text
@@ -74,6 +76,8 @@ def load(path: Path) -> Config:
     """
     where = escape(str(path))
     try:
+        if path.is_fifo():  # opening it would wait for whoever writes into it
+            raise ConfigError([ConfigFault(where, "", "is a pipe; it must be a file")])
         with path.open("rb") as file:
             content = file.read(LARGEST_DOCUMENT + 1)
     except FileNotFoundError:
@@ -81,7 +85,7 @@ def load(path: Path) -> Config:
         raise ConfigError([ConfigFault(where, "", text)]) from None
     except OSError as error:
         raise ConfigError([ConfigFault(where, "", f"cannot be read: {error.strerror}")]) from None
-    return parse(_decoded(content, where), where=where, base=path.absolute().parent)
+    return parse(_decoded(content, where), where=where, base=path.absolute().parent, look=unfit_bundle)
 
 
 def _decoded(content: bytes, where: str) -> str:

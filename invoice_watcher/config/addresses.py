@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from invoice_watcher.config.forms import Form, shown, word
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # What RFC 3986 allows in no URI, and what urlsplit would drop or take for part of the host.
 _NO_URI = re.compile(r'[\s"<>\\^`{|}]')
+# RFC 1035 section 2.3.4, RFC 1123 section 2.1, and the underscore, which is in use; RFC 3986 section 3.2.2 for IPv6.
+_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+_AUTHORITY = re.compile(rf"(?:.*@)?(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _HIGHEST_PORT = 65535
 
 
@@ -30,12 +33,17 @@ def _split(scalar: Scalar, schemes: tuple[str, ...]) -> SplitResult:
     try:
         parts = urlsplit(text)
         port = parts.port
+        if "[" in parts.netloc:
+            ipaddress.IPv6Address(parts.hostname or "")
     except ValueError:
         raise ValueError("is no address: its host or its port is malformed") from None
     if parts.scheme not in schemes:
         raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     if not parts.hostname or port == 0:
         raise ValueError("is no address: it names no host, or port 0")
+    if not _AUTHORITY.fullmatch(parts.netloc):
+        # International names are not translated here: the versions of IDNA disagree on which host is meant.
+        raise ValueError("is no address: its host is no name of letters, digits, - and _ (others are written xn--...)")
     return parts
 
 
@@ -80,6 +88,10 @@ class ProxyUrl(Form):
             raise ValueError(f"{error}; write http://HOST:PORT or http://USER:PASSWORD@HOST:PORT") from None
         if parts.path not in {"", "/"} or parts.query or parts.fragment:
             raise ValueError("must end with the host or the port: a proxy has no path")
+        try:
+            unquote(parts.netloc.rpartition("@")[0]).encode("latin-1")
+        except UnicodeEncodeError:
+            raise ValueError("must not have letters beyond Latin-1 in its user name or password") from None
         return scalar.text
 
     def json_schema(self) -> JsonSchema:

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoice_watcher.config.secret import Secret, is_guid
+from invoice_watcher.config.secret import Secret, is_guid, without_codes
 from invoice_watcher.errors import ConfigError, ConfigFault
 from invoice_watcher.escaping import escape
 
@@ -133,4 +133,4 @@ def _quoted(path: Path) -> str:
 
 
 def _fault(where: str, key: str, text: str) -> ConfigError:
-    return ConfigError([ConfigFault(escape(where), key, text)])
+    return ConfigError([ConfigFault(escape(without_codes(where)), key, without_codes(text))])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from invoice_watcher.config import units
-from invoice_watcher.config.secret import Secret, is_guid
+from invoice_watcher.config.secret import Secret, is_guid, without_codes
 from invoice_watcher.escaping import escape
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ _LONGEST_DURATION = 168 * 3600.0
 
 
 def shown(text: str) -> str:
-    """Return `text` in quotes, escaped, and cut to 40 characters: fit for a message."""
-    safe = escape(text)
+    """Return `text` in quotes, escaped, and cut to 40 characters: fit for a message; an API code is not shown."""
+    safe = escape(without_codes(text))
     return f'"{safe}"' if len(safe) <= _LONGEST_SHOWN else f'"{safe[: _LONGEST_SHOWN - 1]}…"'
 
 

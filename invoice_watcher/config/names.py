@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoice_watcher.config.forms import Form, shown, word
+from invoice_watcher.config.secret import is_guid, without_codes
 from invoice_watcher.escaping import escape
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class PathName(Form):
     def read(self, scalar: Scalar) -> Path:
         """Return the path as it is written."""
         text = word(scalar)
+        if is_guid(text):
+            raise ValueError("must be a path, and looks like an API code (it is not shown here)")
         if text.startswith("~"):
             raise ValueError(f"{shown(text)}: a leading ~ is not a home folder here; write the whole path")
         if any(len(part.encode()) > _LONGEST_FILE_NAME for part in text.split("/")):
@@ -94,7 +97,7 @@ class Regex(Form):
             try:
                 return re.compile(text)
             except (re.error, FutureWarning, OverflowError) as error:
-                raise ValueError(f"is no regular expression: {escape(str(error))[:80]}") from None
+                raise ValueError(f"is no regular expression: {escape(without_codes(str(error)))[:80]}") from None
             except RecursionError:
                 raise ValueError("is nested too deeply for a regular expression") from None
 

@@ -1,8 +1,8 @@
 """Configuration text to `Config`, or every fault in it.
 
-`parse` is pure: it asks neither the file system nor the environment nor the clock. It raises ConfigError, the
-administrator's fault, with all faults in the order of their lines; none of them shows a value that may be a
-secret.
+`parse` is pure: it asks neither the file system nor the environment nor the clock; who wants more asked hands in
+`look`. It raises ConfigError, the administrator's fault, with all faults in the order of their lines; none of them
+shows a value that may be a secret.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from invoice_watcher.config.forms import Setting
 from invoice_watcher.config.keys import keys
 from invoice_watcher.config.model import Config
 from invoice_watcher.config.names import PathName
+from invoice_watcher.config.secret import without_codes
 from invoice_watcher.errors import ConfigError, ConfigFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from invoice_watcher.config.conflicts import Conflict
     from invoice_watcher.config.forms import Form
     from invoice_watcher.config.keys import Key, Section
 
@@ -38,18 +40,21 @@ _HOMES = {
 }
 
 
-def parse(text: str, *, where: str, base: Path) -> Config:
+def parse(
+    text: str, *, where: str, base: Path, look: Callable[[Config], Iterable[Conflict]] = lambda _config: ()
+) -> Config:
     """Return the configuration that `text` holds.
 
     Args:
         text: YAML.
         where: the file's name, as the faults are to show it.
         base: the absolute folder in which the file lies; relative paths are taken from it.
+        look: finds what is wrong with the values beyond this text, in the file system.
 
     Raises:
         ConfigError: with every fault that was found.
     """
-    reading = _Reading(base)
+    reading = _Reading(base, look)
     config = reading.config(read(text, where))
     if reading.flaws:
         flaws = sorted(reading.flaws, key=lambda flaw: flaw.line)
@@ -69,9 +74,10 @@ class _Flaw(NamedTuple):
 class _Reading:
     """One pass over the tree. Goes on after every fault: its default stands in for a bad value."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, look: Callable[[Config], Iterable[Conflict]]) -> None:
         self.flaws: list[_Flaw] = []
         self._base = base
+        self._look = look
         self._lines: dict[str, int] = {}  # of every known key that the file gives
 
     def config(self, root: Mapping) -> Config:
@@ -86,7 +92,7 @@ class _Reading:
 
     def _judge_together(self, config: Config) -> None:
         faulty = {flaw.key for flaw in self.flaws}
-        for conflict in conflicts(config):
+        for conflict in (*conflicts(config), *self._look(config)):
             # A default in place of a bad value must not be blamed for anything.
             given = [key for key in conflict.keys if key in self._lines]
             counts = len(given) == len(conflict.keys) or not conflict.if_all_given
@@ -181,7 +187,7 @@ def _unknown(name: Node, section: type[Section], prefix: str) -> _Flaw:
         return _Flaw(name.line, group, "has a merge key (<<); write the keys out")
     if not _KEY_NAME.fullmatch(name.text):
         return _Flaw(name.line, group, "has an unknown key (not shown, for it looks like a value)")
-    return _Flaw(name.line, prefix + name.text, f"unknown key{_meant(name.text, section)}")
+    return _Flaw(name.line, prefix + without_codes(name.text), f"unknown key{_meant(name.text, section)}")
 
 
 def _meant(name: str, section: type[Section]) -> str:

@@ -10,12 +10,19 @@ import hmac
 import re
 from typing import NoReturn
 
+# Whole or cut off, with or without its dashes. What else looks like it is hidden with it.
+_LIKE_A_CODE = re.compile(r"[0-9a-fA-F-]{16,}")
 _GUID = re.compile("-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12)))
 
 
 def is_guid(text: str) -> bool:
     """Tell whether `text` is a GUID of 36 characters, which every API code is."""
     return _GUID.fullmatch(text) is not None
+
+
+def without_codes(text: str) -> str:
+    """Return `text` with `***` in place of all that looks like an API code, which may have slipped to where it is."""
+    return _LIKE_A_CODE.sub("***", text)
 
 
 class Secret:

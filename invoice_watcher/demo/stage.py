@@ -1,27 +1,32 @@
 """The two processes of the demo: the sandbox, and the daemon that uploads to it.
 
 Both are the real program, started as anybody would start it. Guarantees: they are gone, and so is their folder, when
-the context is left, whatever happened. Raises DemoError with a sentence when one of them does not start.
+the context is left, whatever happened: SIGINT, SIGTERM and SIGHUP leave it too, and end the program with 128 and their
+number, as a shell would show it. Raises DemoError with a sentence when one of the processes does not start.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.request import Request, urlopen
 
 from invoice_watcher.errors import InvoiceWatcherError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENCE = 10.0  # seconds
 _API_CODE = "01234567-89ab-cdef-0123-456789abcdef"
 _CONFIG = f"""\
 drop_dir: {{drop}}
@@ -70,11 +75,14 @@ class Stage:
 
 @contextmanager
 def stage(on_event: Callable[[dict[str, str]], None]) -> Iterator[Stage]:
-    """Set the stage for the length of a block.
+    """Set the stage for the length of a block; to be called in the main thread, which alone hears signals.
 
     Args:
         on_event: hears each line that the daemon logs, as an object; called from another thread.
     """
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) does
+            signal.signal(number, _end)
     with TemporaryDirectory(prefix="invoice-watcher-demo-") as folder, _program("sandbox", "--port", "0") as sandbox:
         base_url = _base_url(sandbox)
         drop = Path(folder, "invoices")
@@ -84,6 +92,13 @@ def stage(on_event: Callable[[dict[str, str]], None]) -> Iterator[Stage]:
         with _program("run", "-c", f"{folder}/config.yaml") as daemon:
             threading.Thread(target=_listen, args=(daemon, on_event), daemon=True).start()
             yield Stage(drop, config, base_url)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave the context; what comes after the first signal must not disturb that."""
+    for other in _ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def _base_url(sandbox: subprocess.Popen[str]) -> str:
@@ -104,6 +119,9 @@ def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+            process.kill()
 
 
 def _listen(daemon: subprocess.Popen[str], on_event: Callable[[dict[str, str]], None]) -> None:

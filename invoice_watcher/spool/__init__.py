@@ -14,13 +14,17 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoice_watcher.errors import FolderLostError, FolderUnavailableError
+from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
-from invoice_watcher.spool.filing import Slot, file_away, note_name, remove_stale, stale_receipt, work_names
+from invoice_watcher.settling import Signature, Unready
+from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
 from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.snapshot import (
     GONE,
     Snapshot,
+    UnreadableError,
     is_unchanged,
     leases_work,
     signature_of,
@@ -33,9 +37,11 @@ if TYPE_CHECKING:
 
     from invoice_watcher.receipt import Receipt
     from invoice_watcher.schedule import Task
-    from invoice_watcher.settling import Signature, Unready
 
 __all__ = ["GONE", "Completed", "Entry", "Folders", "Recovered", "Slot", "Snapshot", "Spool", "leases_work"]
+
+_UNKNOWN = Signature(0, 0, 0, 0)
+_UNREADABLE_AGAIN = 60.0  # seconds; a disk may try for long before it gives up
 
 
 class Entry(NamedTuple):
@@ -64,18 +70,30 @@ class Spool:
     def scan(self, passed_over: Callable[[str], bool]) -> Iterator[Entry]:
         """Iterate over the drop folder, names that are passed over and subfolders left out.
 
-        Raises FolderLostError when the folder is not the one that was opened.
+        Raises FolderLostError when the folder is not the one that was opened, or is closed to us, and
+        FolderUnavailableError when it cannot be read now.
         """
         self._folders.verify()
-        with os.scandir(self._folders.drop.fd) as entries:
-            for entry in entries:
-                if passed_over(entry.name) or entry.is_dir(follow_symlinks=False):
-                    continue
-                try:
-                    found = os.stat(entry.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                yield Entry(entry.name, signature_of(found), stat.S_ISREG(found.st_mode))
+        drop = self._folders.drop
+        try:
+            os.stat(".", dir_fd=drop.fd)  # which needs the same right as the files in it
+            with os.scandir(drop.fd) as entries:
+                yield from (found for entry in entries if not passed_over(entry.name) and (found := self._look(entry)))
+        except PermissionError as error:
+            raise FolderLostError(f"{drop.path} may not be searched by this user") from error
+        except OSError as error:
+            raise FolderUnavailableError(f"{drop.path} cannot be read now: {error.strerror}") from error
+
+    def _look(self, entry: os.DirEntry[str]) -> Entry | None:
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                return None
+            found = os.stat(entry.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError:  # the file's own, or the next scan fails: whoever tries to read it learns why
+            return Entry(entry.name, _UNKNOWN, regular=True)
+        return Entry(entry.name, signature_of(found), stat.S_ISREG(found.st_mode))
 
     def verify(self) -> None:
         """Raise FolderLostError unless the folders are the ones that were opened."""
@@ -86,7 +104,11 @@ class Spool:
         work = self._folders.work.fd
         if task.claimed:
             return take_snapshot(task.work_name, work, work, self._largest, None)
-        return take_snapshot(task.invoice.name, self._folders.drop.fd, work, self._largest, task.signature)
+        try:
+            return take_snapshot(task.invoice.name, self._folders.drop.fd, work, self._largest, task.signature)
+        except UnreadableError as error:
+            reason = f"cannot be read ({error.strerror}); drop it anew, and have the administrator look at the disk"
+            return Unready(reason, _UNREADABLE_AGAIN, known=True)
 
     def claim(self, task: Task, snapshot: Snapshot) -> bool:
         """Move a document from the drop folder into the work folder, durably, and note where in `task`.
@@ -102,7 +124,7 @@ class Spool:
         task.work_name = self._move_in(task.invoice.name)
         os.fsync(work)
         before, snapshot.signature = snapshot.signature, signature_of(os.fstat(snapshot.descriptor))
-        unchanged = before._replace(ctime_ns=0) == snapshot.signature._replace(ctime_ns=0)  # a rename sets the ctime
+        unchanged = before[:-1] == snapshot.signature[:-1]  # all but the ctime, which a rename sets
         return unchanged and os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_ino == before.inode
 
     def _move_in(self, dropped: str) -> str:
@@ -137,23 +159,34 @@ class Spool:
             return None
         target = self._folders.done if delivered else self._folders.failed
         sidecar = self._receipts or not delivered
-        if delivered:  # before the commit, or a crash behind it would leave the old receipt for ever
-            remove_stale(task.invoice.name, self._folders.failed)
-        return file_away(task.work_name, self._folders.work, target, receipt_for, slot, sidecar=sidecar)
+        return file_away(task.work_name, self._folders, target, receipt_for, slot, sidecar=sidecar)
 
     def filed_for(self, name: str) -> str | None:
         """Return the order of a failed document of this name that a person has moved back, as its receipt tells it.
 
         A name such as `12345.2.pdf` was given by this program, and says less than the receipt beside which it lay.
+        Raises FolderUnavailableError when that cannot be read now.
         """
         if not is_numbered(name):
             return None
-        receipt = stale_receipt(name, self._folders.failed)
+        try:
+            receipt = stale_receipt(name, self._folders.failed)
+        except OSError as error:
+            text = f"{self._folders.failed.path} cannot be read now: {error.strerror}"
+            raise FolderUnavailableError(text) from error
         return receipt.order_id if receipt else None
 
     def recover(self) -> list[Recovered | Completed]:
-        """Bring in order what an earlier run left; see `recovery`."""
-        return recover(self._folders, receipts=self._receipts)
+        """Bring in order what an earlier run left; see `recovery`.
+
+        Raises FolderUnavailableError when that cannot be done now; what was done stays done.
+        """
+        try:
+            return recover(self._folders, receipts=self._receipts)
+        except OSError as error:
+            what = f"{escape(error.filename)}: " if isinstance(error.filename, str) else ""
+            text = f"cannot bring {self._folders.work.path} in order: {what}{error.strerror}"
+            raise FolderUnavailableError(text) from error
 
     def close(self) -> None:
         """Let go of folders and locks."""

@@ -4,38 +4,50 @@ A decision is recorded before it is acted on. The *note* of a claimed document l
 once it says `done` or `failed`, the decision is made, and only the moves remain:
 
     1. the receipt is written and fsynced, then renamed onto the note: from here on the decision survives a crash
-    2. the receipt is linked under its final name, which reserves that name (a link never replaces)
+    2. the receipt is linked under its final name, which reserves that name (a link never replaces); where an earlier
+       failure of the same document left its receipt, that goes first
     3. the document is renamed beside it: the commit
     4. both folders are fsynced, and the note is removed
 
 A crash between any two steps leaves a state that `recovery` completes without sending anything. Guarantees: no
-file of another is ever replaced; a receipt is complete before its document appears. Raises OSError.
+file of another is ever replaced; a receipt is complete before its document appears, and only our own receipts are ever
+removed. Raises OSError.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import threading
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Self
 
 from invoice_watcher.escaping import encodable
-from invoice_watcher.naming import numbered
+from invoice_watcher.naming import LONGEST_NAME, numbered
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode, encode
 from invoice_watcher.spool.syscalls import exists, link, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from invoice_watcher.spool.folders import Folder
+    from invoice_watcher.spool.folders import Folder, Folders
 
 # What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
 # Written, not fallocate(2)d: giving back blocks that were never written costs a journal entry of its own.
 _BLANK = b" " * 8192
 _LARGEST_RECEIPT = 64 * 1024
 _READABLE_BY_GROUP = 0o640
-_LONGEST_NAME = 240  # bytes: with a number and ".json" behind it, still a file name (255)
+_LONGEST_NAME = LONGEST_NAME + 10  # bytes; a character has four at most, so what is cut stays longer than LONGEST_NAME
+_ESCAPED = re.compile(r"(.+)~[1-9][0-9]*~", re.DOTALL)
+# What says that there is no file of ours under a name; all else is a fault of the machine.
+_NO_RECEIPT = frozenset({
+    errno.ENOENT, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EACCES, errno.EPERM,
+})  # fmt: skip
 _serial = count(1)
+# A receipt whose document has not followed yet looks like a stale one; nobody may look in between.
+_pairing = threading.Lock()
 
 
 class Slot:
@@ -54,13 +66,7 @@ class Slot:
     def renew(self) -> None:
         """Take room anew, after what was written went to its place."""
         self.close()
-        self._name = f".receipt-{next(_serial)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        try:
-            self._fd = os.open(self._name, flags, _READABLE_BY_GROUP, dir_fd=self._work.fd)
-        except OSError:
-            self._name = ""
-            raise
+        self._fd, self._name = self._new()
         try:
             with suppress(PermissionError):  # FAT and CIFS have no modes
                 os.fchmod(self._fd, _READABLE_BY_GROUP)  # people read it, whatever the service's umask
@@ -68,6 +74,13 @@ class Slot:
         except OSError:
             self.close()
             raise
+
+    def _new(self) -> tuple[int, str]:
+        while True:
+            name = f".receipt-{next(_serial)}"
+            with suppress(FileExistsError):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                return os.open(name, flags, _READABLE_BY_GROUP, dir_fd=self._work.fd), name
 
     def write(self, receipt: Receipt, note: str) -> None:
         """Write the receipt, make it durable, and put it in the place of the note."""
@@ -112,21 +125,20 @@ def _write_all(descriptor: int, raw: bytes) -> None:
 def work_names(name: str) -> Iterator[str]:
     """Yield the names under which a dropped file may lie in the work folder, the best first.
 
-    In the work folder `X.json` is always the note of `X`, so a dropped file called so gets a `~` behind its name.
-    A name too long to have a sidecar is cut short.
+    Its own; or, where that is taken, `X~1~`, from which `original_name` gives it back. In the work folder `X.json` is
+    always the note of `X`, so a dropped file called so never has its own. A name too long for a sidecar is cut short.
     """
     name = _shortened(name)
-    if name.rstrip("~").endswith(SUFFIX):
-        name += "~"
-    yield name
-    for number in count(2):
-        yield numbered(name, number)
+    if not name.endswith(SUFFIX) and not _ESCAPED.fullmatch(name):
+        yield name
+    for number in count(1):
+        yield f"{name}~{number}~"
 
 
 def original_name(work_name: str) -> str:
     """Return the name under which a claimed document is filed away: `work_names` undone."""
-    escaped = work_name.endswith("~") and work_name.rstrip("~").endswith(SUFFIX)
-    return work_name[:-1] if escaped else work_name
+    escaped = _ESCAPED.fullmatch(work_name)
+    return escaped[1] if escaped else work_name
 
 
 def note_name(work_name: str) -> str:
@@ -150,7 +162,7 @@ def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
 
 def file_away(  # noqa: PLR0913 - one step of the commit needs each of them
     work_name: str,
-    work: Folder,
+    folders: Folders,
     target: Folder,
     receipt_for: Callable[[str], Receipt],
     slot: Slot,
@@ -161,7 +173,7 @@ def file_away(  # noqa: PLR0913 - one step of the commit needs each of them
 
     Args:
         work_name: the claimed document.
-        work: the work folder.
+        folders: all four.
         target: the done or the failed folder.
         receipt_for: makes the receipt for a final name.
         slot: the room for it.
@@ -171,23 +183,27 @@ def file_away(  # noqa: PLR0913 - one step of the commit needs each of them
         name = free_name(original_name(work_name), target, sidecar=sidecar)
         receipt = receipt_for(name)
         slot.write(receipt, note_name(work_name))
-        if carry_out(work_name, name, work, target, receipt if sidecar else None):
+        if carry_out(work_name, name, folders, target, receipt if sidecar else None):
             return name
         slot.renew()
 
 
-def carry_out(work_name: str, name: str, work: Folder, target: Folder, sidecar: Receipt | None) -> bool:
+def carry_out(work_name: str, name: str, folders: Folders, target: Folder, sidecar: Receipt | None) -> bool:
     """Make the moves of a decision that is recorded; False when the name was taken in the meantime."""
-    if sidecar is not None and not _place_sidecar(work_name, name, work, target, sidecar):
-        return False
-    try:
-        rename_noreplace(work_name, name, old_dir=work.fd, new_dir=target.fd)
-    except OSError as error:
-        if sidecar is not None:
-            os.unlink(name + SUFFIX, dir_fd=target.fd)
-        if isinstance(error, FileExistsError):
+    work = folders.work
+    if target is folders.done:  # before the commit, or a crash behind it would leave the old receipt for ever
+        remove_stale(original_name(work_name), folders.failed)
+    with _pairing:
+        if sidecar is not None and not _place_sidecar(work_name, name, work, target, sidecar):
             return False
-        raise
+        try:
+            rename_noreplace(work_name, name, old_dir=work.fd, new_dir=target.fd)
+        except OSError as error:
+            if sidecar is not None:
+                os.unlink(name + SUFFIX, dir_fd=target.fd)
+            if isinstance(error, FileExistsError):
+                return False
+            raise
     with suppress(OSError):  # the document lies in its place: what fails from here on, `recovery` makes up for
         os.fsync(target.fd)
         os.fsync(work.fd)
@@ -196,34 +212,47 @@ def carry_out(work_name: str, name: str, work: Folder, target: Folder, sidecar: 
 
 
 def remove_stale(name: str, folder: Folder) -> bool:
-    """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that."""
-    if stale_receipt(name, folder) is None:
-        return False
-    os.unlink(name + SUFFIX, dir_fd=folder.fd)
-    return True
+    """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that.
+
+    One that cannot be read stays: no invoice has to wait because of an old receipt.
+    """
+    with _pairing:
+        try:
+            receipt = stale_receipt(name, folder)
+        except OSError:
+            receipt = None
+        if receipt is not None:
+            os.unlink(name + SUFFIX, dir_fd=folder.fd)
+    return receipt is not None
 
 
 def stale_receipt(name: str, folder: Folder) -> Receipt | None:
-    """Return the receipt of a failed document that a person has taken out of `folder`; None when there is none."""
-    if exists(name, folder.fd):
-        return None
+    """Return the receipt of a failed document that a person has taken out of `folder`; None when there is none.
+
+    People move a document back together with its receipt. That is then a document of its own, with a receipt beside it,
+    which was there first.
+    """
     receipt = read_receipt(name + SUFFIX, folder)
-    ours = receipt is not None and receipt.state == "failed" and receipt.file == encodable(name)
-    return receipt if ours else None
+    if receipt is None or receipt.state != "failed" or receipt.file != encodable(name):
+        return None
+    in_use = exists(name, folder.fd) or exists(name + SUFFIX + SUFFIX, folder.fd)
+    return None if in_use else receipt
 
 
 def read_receipt(name: str, folder: Folder) -> Receipt | None:
-    """Read a receipt; None when there is none, or it is not ours to read."""
+    """Read a receipt; None when there is none, or it is not ours to read. OSError when that cannot be known now."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
-    except OSError:
+        try:
+            return decode(os.read(fd, _LARGEST_RECEIPT))
+        finally:
+            os.close(fd)
+    except ReceiptError:
         return None
-    try:
-        return decode(os.read(fd, _LARGEST_RECEIPT))
-    except (ReceiptError, OSError):
-        return None
-    finally:
-        os.close(fd)
+    except OSError as error:
+        if error.errno in _NO_RECEIPT:
+            return None
+        raise
 
 
 def _place_sidecar(work_name: str, name: str, work: Folder, target: Folder, receipt: Receipt) -> bool:

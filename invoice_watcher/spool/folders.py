@@ -3,7 +3,8 @@
 Guarantees: the folders are real directories on one file system between which a rename works (tried at the start);
 nobody else works on them (locked); a folder that was swapped, unmounted or mounted over is noticed by `verify`.
 Missing done, failed and work folders are made; the drop folder never is, for a missing one is a missing mount or a
-typing mistake. Raises FolderError (the administrator's), FolderInUseError, FolderLostError.
+typing mistake. Raises FolderError (the administrator's), FolderUnavailableError (this machine's, and may pass),
+FolderInUseError, FolderLostError.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError
+from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError, FolderUnavailableError
 from invoice_watcher.spool.syscalls import exists, rename_noreplace
 
 if TYPE_CHECKING:
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TRIAL = ".invoice-watcher-trial"
+# What may pass without anybody changing the configuration or the rights: the machine's limits, a disk that is full,
+# ailing or (after an error) read-only, a server that is away.
+_PASSING = frozenset({
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE,
+    errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,10 @@ class Folders:
             self.work, self.done, self.failed = (self._folder(path) for path in (work, done, failed))
             self._lock(self.work)
             self._try_renames()
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError):
+                raise _fault("cannot use the folders", error) from error
             raise
 
     def __iter__(self) -> Iterator[Folder]:
@@ -85,7 +95,7 @@ class Folders:
         try:
             fd = os.open(path, _OPEN)
         except OSError as error:
-            raise FolderError(_why_not(path, error)) from error
+            raise _fault_of(path, error) from error
         self._open.append(fd)
         found = os.fstat(fd)
         return Folder(path, fd, (found.st_dev, found.st_ino))
@@ -98,7 +108,7 @@ class Folders:
             raise FolderInUseError(f"another invoice-watcher works on {folder.path}") from error
         except OSError as error:
             if error.errno not in {errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}:
-                raise FolderError(f"cannot lock {folder.path}: {error.strerror}") from error
+                raise _fault(f"cannot lock {folder.path}", error) from error
             self._lock_file(folder)
 
     def _lock_file(self, folder: Folder) -> None:
@@ -111,7 +121,7 @@ class Folders:
         except BlockingIOError as error:
             raise FolderInUseError(f"another invoice-watcher works on {folder.path}") from error
         except OSError as error:
-            raise FolderError(f"cannot lock {folder.path}: {error.strerror}") from error
+            raise _fault(f"cannot lock {folder.path}", error) from error
 
     def _try_renames(self) -> None:
         """Rename an empty file through the folders, as every document will be: rights and EXDEV show here.
@@ -120,11 +130,11 @@ class Folders:
         """
         stations = [self.work, self.drop, self.done, self.failed, self.work]
         self._remove_trials(_TRIAL)  # of a start that was killed
-        trial = f"{_TRIAL}-{uuid4().hex}" if any(exists(_TRIAL, folder.fd) for folder in self) else _TRIAL
+        trial = f"{_TRIAL}-{uuid4().hex}" if any(_has_trial(folder) for folder in self) else _TRIAL
         try:
             os.close(os.open(trial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600, dir_fd=self.work.fd))
         except OSError as error:
-            raise FolderError(f"cannot write in {self.work.path}: {error.strerror}") from error
+            raise _fault(f"cannot write in {self.work.path}", error) from error
         try:
             for here, there in pairwise(stations):
                 _try_rename(trial, here, there)
@@ -132,9 +142,19 @@ class Folders:
             self._remove_trials(trial)
 
     def _remove_trials(self, trial: str) -> None:
+        """Remove what is ours: an empty file. Whatever else has that name is somebody's."""
         for folder in self:
             with suppress(OSError):
-                os.unlink(trial, dir_fd=folder.fd)
+                found = os.stat(trial, dir_fd=folder.fd, follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode) and not found.st_size:
+                    os.unlink(trial, dir_fd=folder.fd)
+
+
+def _has_trial(folder: Folder) -> bool:
+    try:
+        return exists(_TRIAL, folder.fd)
+    except PermissionError as error:
+        raise FolderError(f"{folder.path} may not be searched by this user") from error
 
 
 def _try_rename(trial: str, here: Folder, there: Folder) -> None:
@@ -144,7 +164,7 @@ def _try_rename(trial: str, here: Folder, there: Folder) -> None:
         if error.errno == errno.EXDEV:
             text = f"{here.path} and {there.path} must lie on one file system (and one mount): files are renamed"
             raise FolderError(text) from error
-        raise FolderError(f"cannot move files from {here.path} to {there.path}: {error.strerror}") from error
+        raise _fault(f"cannot move files from {here.path} to {there.path}", error) from error
 
 
 def _make_missing(drop: Path, *others: Path) -> None:
@@ -154,14 +174,14 @@ def _make_missing(drop: Path, *others: Path) -> None:
         try:
             path.mkdir(mode=0o700 if path == others[-1] else 0o770, exist_ok=True)
         except OSError as error:
-            raise FolderError(_why_not(path, error)) from error
+            raise _fault_of(path, error) from error
 
 
 def _unmounted_point(drop: Path) -> str | None:
     try:
         with open("/etc/fstab", encoding="utf-8", errors="surrogateescape") as table:
             return unmounted_point_in(table, drop.resolve())
-    except OSError:
+    except (FileNotFoundError, PermissionError):
         return None
 
 
@@ -178,13 +198,21 @@ def unmounted_point_in(fstab: Iterable[str], drop: Path) -> str | None:
     return next((point for point in points if point in above and not os.path.ismount(point)), None)
 
 
-def _why_not(path: Path, error: OSError) -> str:
+def _fault(what: str, error: OSError) -> FolderError:
+    kind = FolderUnavailableError if error.errno in _PASSING else FolderError
+    return kind(f"{what}: {error.strerror}")
+
+
+def _fault_of(path: Path, error: OSError) -> FolderError:
+    """Say why a folder cannot be opened or made, and whose fault that is."""
     if os.path.islink(path):  # O_DIRECTORY answers ENOTDIR for it, as for a file
-        return f"{path} is a symbolic link; name the folder it leads to"
+        return FolderError(f"{path} is a symbolic link; name the folder it leads to")
     reasons = {
         errno.ENOENT: "does not exist; create it, or correct the configuration",
         errno.ENOTDIR: "is not a folder",
         errno.EEXIST: "is not a folder",
         errno.EACCES: "may not be opened by this user",
+        errno.ENAMETOOLONG: "is longer than a path may be; choose a shorter one",
     }
-    return f"{path} {reasons.get(error.errno or 0, f'cannot be used: {error.strerror}')}"
+    reason = reasons.get(error.errno or 0)
+    return FolderError(f"{path} {reason}") if reason else _fault(f"{path} cannot be used", error)

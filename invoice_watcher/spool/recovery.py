@@ -11,7 +11,8 @@
     gone      waiting                   a person took it away                       remove the note
     -         a dot file                room for a receipt that was never written   remove it
 
-Guarantees: completing is idempotent, so a crash during recovery is recovered from like any other. Raises OSError.
+Guarantees: completing is idempotent, so a crash during recovery is recovered from like any other; what cannot be read
+now is not taken for missing. Raises OSError.
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class Recovered:
     note: Receipt | None
     arrived_ns: int
 
+    @property
+    def died(self) -> bool:
+        """Whether that run died while it was sending the document: nothing was noted, or that it was under way."""
+        return self.note is None or bool(self.note.sending)
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -103,8 +109,9 @@ def _holds(folder: Folder, inode: int) -> bool:
 
 def _remove_remains(name: str, work: Folder) -> None:
     """Remove room that was never written, and the note of a document that is not there any more."""
+    room = name.startswith(".receipt-") and _is_regular(os.stat(name, dir_fd=work.fd, follow_symlinks=False))
     orphaned = name.endswith(SUFFIX) and not exists(name.removesuffix(SUFFIX), work.fd)
-    if name.startswith(".receipt-") or (orphaned and read_receipt(name, work) is not None):
+    if room or (orphaned and read_receipt(name, work) is not None):
         os.unlink(name, dir_fd=work.fd)
 
 
@@ -127,24 +134,21 @@ def _is_regular(found: os.stat_result) -> bool:
 def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
     """Whether a decision is about these very bytes: somebody may have held the file open and written on."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        with open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file:
-            if os.fstat(file.fileno()).st_size != note.size:
-                return False
-            return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
-    except OSError:
-        return False
+    with open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file:
+        if os.fstat(file.fileno()).st_size != note.size:
+            return False
+        return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 
 
 def _complete(work_name: str, note: Receipt, folders: Folders, *, sidecar: bool) -> Completed:
     target = folders.done if note.state == "done" else folders.failed
     reserved = _reserved_name(work_name, note, target) if sidecar else None
-    if reserved is not None and carry_out(work_name, reserved, folders.work, target, None):
+    if reserved is not None and carry_out(work_name, reserved, folders, target, None):
         return Completed(reserved, note)
     while True:
         name = free_name(original_name(work_name), target, sidecar=sidecar)
         note = _renamed(note, name, work_name, folders.work)
-        if carry_out(work_name, name, folders.work, target, note if sidecar else None):
+        if carry_out(work_name, name, folders, target, note if sidecar else None):
             return Completed(name, note)
 
 

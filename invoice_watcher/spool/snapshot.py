@@ -4,7 +4,8 @@ What is validated and sent is the snapshot, never the file, so what was checked 
 are held in memory, larger ones in an unnamed temporary file in the work folder, which vanishes with the process.
 Guarantees: no link is followed and nothing but a regular file with one name is read; nothing of a file that a
 writer has open is ever used (where the kernel grants leases); the lease ends before this module returns.
-A file that is gone is `GONE`. Raises OSError for faults of the machine.
+A file that is gone is `GONE`. Raises UnreadableError when this one file cannot be read, other OSErrors for faults of
+the machine.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ _WRITING = Unready("is still open for writing")
 _CHANGED = Unready("changed while it was being read")
 _LINKED = Unready("has a second name (hard link)")
 _NOT_REGULAR = Unready("is no regular file", known=True)
+
+# What the opening of a file answers while another has it for itself: by a lease for writing (open(2), O_NONBLOCK), or
+# on a Windows server.
+_IN_USE = frozenset({errno.EAGAIN, errno.EBUSY, errno.ETXTBSY})
+# What the opening of a file answers for the program's or the machine's sake, and would for every other file.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+class UnreadableError(OSError):
+    """This one file cannot be read: a bad place on the disk, a server that does not give it."""
 
 
 @dataclass(slots=True)
@@ -154,7 +165,7 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
 
 def _copy(descriptor: int, work: int, size: int) -> tuple[BinaryIO, str]:
     if size <= _IN_MEMORY:
-        raw = os.read(descriptor, size + 1)
+        raw = _chunk(descriptor, size + 1)
         return BytesIO(raw), hashlib.sha256(raw).hexdigest()
     copy = TemporaryFile(dir=f"/proc/self/fd/{work}", buffering=0)  # noqa: SIM115 - the snapshot closes it
     try:
@@ -167,12 +178,20 @@ def _copy(descriptor: int, work: int, size: int) -> tuple[BinaryIO, str]:
 
 def _copy_into(copy: BinaryIO, descriptor: int) -> str:
     digest = hashlib.sha256()
-    while chunk := os.read(descriptor, _CHUNK):
+    while chunk := _chunk(descriptor, _CHUNK):
         digest.update(chunk)
         while chunk:  # write(2) writes a part where no more fits; only the next one says that the disk is full
             chunk = chunk[copy.write(chunk) :]
     copy.seek(0)
     return digest.hexdigest()
+
+
+def _chunk(descriptor: int, size: int) -> bytes:
+    """Read on; what goes wrong here is not the copy's fault."""
+    try:
+        return os.read(descriptor, size)
+    except OSError as error:
+        raise UnreadableError(*error.args) from error
 
 
 def _unready_for(error: OSError) -> Unready:
@@ -183,4 +202,6 @@ def _unready_for(error: OSError) -> Unready:
         return _NOT_REGULAR
     if error.errno in {errno.EACCES, errno.EPERM}:
         return Unready("may not be read by this program; its owner must allow it")
-    raise error
+    if error.errno in _IN_USE:
+        return _WRITING
+    raise error if error.errno in _OURS else UnreadableError(*error.args) from error

@@ -118,6 +118,8 @@ def exists(name: str, directory: int) -> bool:
     """Tell whether a name is taken in a directory, by whatever it may be."""
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENAMETOOLONG}:
+            return False
+        raise
     return True

@@ -1,9 +1,9 @@
 """One invoice, one answer: the only rooms that talk to the API. `transport` is the wire, `body` what goes over it.
 
 Guarantees: a call to `send` returns an `Outcome` and never raises for anything a network or a server can do; it takes
-no longer than the configured deadline; it holds no second copy of the document and at most 1 MiB of the answer; the
-API code goes to the configured address and nowhere else (no redirects, no cookies, no environment proxies or netrc),
-and an answer that echoes it is blackened before anybody sees it.
+no longer than the configured deadline; it holds no second copy of a document larger than 1 MiB, and at most 1 MiB of
+the answer; the API code goes to the configured address and nowhere else (no redirects, no cookies, no environment
+proxies or netrc), and an answer that echoes it is blackened before anybody sees it.
 
 Short retries live here, inside one attempt, and only for what surely did not reach the API: a connection that never
 stood, or broke before the document was through. Minutes and hours belong to the schedule.
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from invoice_watcher.validation import Document
 
 _TRIES = 3
-# What may stand between the digits of the API code: dashes, escaped in JSON or XML, and the NULs of UTF-16.
-_BETWEEN = r"(?:\x00|-|\\u002d|&#45;|&#x2d;)*"
 _FIRST_PAUSE = 0.1  # seconds
 _REFUSALS = 300  # and above: statuses with which no server takes a document
 
@@ -61,9 +59,7 @@ class Uploader:
         """
         self._api = api
         self._client = Client(api, api_code)
-        digits = re.escape(api_code.reveal().replace("-", ""))
-        self._any_spelling = re.compile(_BETWEEN.join(digits), re.IGNORECASE)
-        self._blacken = re.compile(re.escape(api_code.reveal().encode()), re.IGNORECASE)
+        self._any_spelling = _any_spelling(api_code.reveal())
         self._deadlines = Deadlines(api.deadline)
         self._stop = threading.Event()
         self._retrying = Retrying(
@@ -104,8 +100,8 @@ class Uploader:
             return _broken_off(exchange, body)
         if reply.status < _REFUSALS and not body.is_through:  # it cannot have taken what it never got
             return judge_network_fault(("ConnectionError",), in_doubt=False, reached=True)
-        text = reply.body.decode("utf-8", "replace")[:LONGEST_RESPONSE]
-        return self._without_code(judge_reply(reply, datetime.now(UTC), self._any_spelling.sub("***", text)))
+        text = self._any_spelling.sub("***", reply.body.decode("utf-8", "replace"))[:LONGEST_RESPONSE]
+        return self._without_code(judge_reply(reply, datetime.now(UTC), text))
 
     def _without_code(self, outcome: Outcome) -> Outcome:
         """Blacken the API code in a message too: decoding may have undone an escape under which it was hidden."""
@@ -122,10 +118,21 @@ class Uploader:
             f"/order/{quote(document.invoice.order_id or '', safe='')}/invoice", body, timeouts
         )
         try:
-            raw = self._blacken.sub(b"***", read_bounded(response))
+            raw = read_bounded(response)
         finally:
             response.close()
         return Reply(response.status_code, raw, is_framed(response), response.headers.get("Retry-After"))
+
+
+def _any_spelling(code: str) -> re.Pattern[str]:
+    """Match the API code as an answer may spell it: escaped in JSON or XML, in UTF-16, without its dashes."""
+    between = rf"(?:\x00|{_spellings('-')})*"
+    return re.compile(between.join(_spellings(digit) for digit in code.replace("-", "")), re.IGNORECASE)
+
+
+def _spellings(letter: str) -> str:
+    forms = (rf"{form}|\\u{ord(form):04x}|&#0*{ord(form)};|&#x0*{ord(form):x};" for form in {letter, letter.swapcase()})
+    return f"(?:{'|'.join(forms)})"
 
 
 def _surely_unsent(outcome: Outcome) -> bool:
@@ -143,11 +150,22 @@ def _failed(error: Exception, exchange: Exchange, body: Body) -> Deferred:
     """Map a foreign exception: what ended the exchange overrides what the exchange made of it."""
     if exchange.ended_because:
         return _broken_off(exchange, body)
-    names = tuple(cls.__name__ for cls in type(error).__mro__)
+    return judge_network_fault(
+        _names(error, exchange), in_doubt=body.is_through, reached=exchange.connected, detail=_detail(error)
+    )
+
+
+def _names(error: Exception, exchange: Exchange) -> tuple[str, ...]:
+    """The names by which the policy knows an exception, with what only the exchange can tell about it."""
+    if type(error) is OSError:  # requests has no class for it
+        return ("NoCertificates",)
+    is_tls = isinstance(error, requests.exceptions.SSLError)
+    if is_tls and exchange.connected:  # the handshake was sound, so nothing is wrong with certificates
+        return ("ConnectionError",)
     unconnected = isinstance(error, requests.ConnectionError | requests.Timeout) and not exchange.connected
-    if unconnected and not isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError):
-        names = ("NotConnected",)
-    return judge_network_fault(names, in_doubt=body.is_through, reached=exchange.connected, detail=_detail(error))
+    if unconnected and not is_tls and not isinstance(error, requests.exceptions.ProxyError):
+        return ("NotConnected",)
+    return tuple(cls.__name__ for cls in type(error).__mro__)
 
 
 def _detail(error: BaseException | None) -> str:

@@ -1,17 +1,22 @@
-"""The multipart body: made while it is sent, so that no second copy of a document is held.
+"""The multipart body: of a document in memory at once, of one in a file while it is sent.
 
-Guarantees: exactly one part, `File` or `FileUrl` (the API document); `is_through` only after all of it was handed to
-the connection. Raises OSError when the document cannot be read.
+Guarantees: no second copy is held but of a document in memory, which has 1 MiB at most; exactly one part, `File` or
+`FileUrl` (the API document); `is_through` only after all of it was handed to the connection. Raises OSError when the
+document cannot be read.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from requests_toolbelt import MultipartEncoder
+from urllib3.filepost import encode_multipart_formdata
 
 if TYPE_CHECKING:
     from invoice_watcher.validation import Document
+
+_TYPE = "application/octet-stream"  # as in the example of the API document
 
 
 class Body:
@@ -25,18 +30,24 @@ class Body:
 
     def __init__(self, document: Document) -> None:
         """Frame a document, from its beginning."""
-        document.file.seek(0)
-        if document.link is None:
-            part = {"File": (document.invoice.sent_name, document.file, "application/octet-stream")}
-            self._encoder = MultipartEncoder(part)
+        name, file = document.invoice.sent_name, document.file
+        if document.link is not None:
+            self._frame({"FileUrl": document.link})
+        elif isinstance(file, BytesIO):
+            self._frame({"File": (name, file.getvalue(), _TYPE)})
         else:
-            self._encoder = MultipartEncoder({"FileUrl": document.link})
-        self.content_type: str = self._encoder.content_type
-        self.len: int = self._encoder.len
+            file.seek(0)
+            self._pieces = MultipartEncoder({"File": (name, file, _TYPE)})
+            self.len, self.content_type = self._pieces.len, self._pieces.content_type
         self.is_through = False
+
+    def _frame(self, part: dict[str, Any]) -> None:
+        """Frame at once, which takes a fifth of the time that an encoder takes for 30 kB."""
+        whole, self.content_type = encode_multipart_formdata(part)
+        self._pieces, self.len = BytesIO(whole), len(whole)
 
     def read(self, size: int = -1) -> bytes:
         """Return the next piece; the empty one, which ends it, is asked for when the last has been sent."""
-        piece: bytes = self._encoder.read(size)
+        piece: bytes = self._pieces.read(size)
         self.is_through = self.is_through or not piece
         return piece

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import zlib
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from invoice_watcher import __version__
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from invoice_watcher.config import Api, Secret
     from invoice_watcher.deadlines import Exchange
@@ -121,7 +123,7 @@ def _unpacked(raw: bytes) -> bytes:
 def is_framed(response: requests.Response) -> bool:
     """Whether a cut would have been noticed: RFC 9112 section 6.3, and not a status line with nothing behind it."""
     headers = response.headers
-    if "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower():
+    if headers.get("Content-Length", "").isdigit() or "chunked" in headers.get("Transfer-Encoding", "").lower():
         return True
     closing = response.raw.version == _HTTP_1_0 or headers.get("Connection", "").lower() == "close"
     return bool(headers) and closing
@@ -143,8 +145,37 @@ def _connected(exchange: Exchange | None) -> None:
             raise ConnectionAbortedError(exchange.ended_because)
 
 
+def _connect(new_conn: Callable[[], socket.socket], connecting: Future[socket.socket]) -> None:
+    """Make a connection for the one who waits for it; when nobody does any more, close it."""
+    try:
+        sock = new_conn()
+    except (OSError, HTTPError, ValueError) as error:
+        if connecting.set_running_or_notify_cancel():
+            connecting.set_exception(error)
+    else:
+        if connecting.set_running_or_notify_cancel():
+            connecting.set_result(sock)
+        else:
+            sock.close()
+
+
 class _HTTP(HTTPConnection):
     """A connection that is known to the exchange that runs over it."""
+
+    def _new_conn(self) -> socket.socket:
+        """Connect in a thread of its own: nothing wakes one that looks up a name, or whose SYN nobody answers.
+
+        When the exchange is ended meanwhile, that thread is left to end by its own timeouts.
+        """
+        if (exchange := _under_way(self)) is None:
+            return super()._new_conn()
+        connecting: Future[socket.socket] = Future()
+        exchange.begin_connecting(connecting)
+        threading.Thread(target=_connect, args=(super()._new_conn, connecting), name="connecting", daemon=True).start()
+        try:
+            return connecting.result()
+        except CancelledError:
+            raise ConnectionAbortedError(exchange.ended_because) from None
 
     def connect(self) -> None:
         exchange = _under_way(self)

@@ -201,3 +201,12 @@ def test_the_example_deserves_no_word() -> None:
     """Nobody who starts from the example is warned of it, readable as it is."""
     path = Path(__file__).parents[2] / "config.example.yaml"
     assert warnings(load(path), path) == ()
+
+
+def test_a_file_that_is_named_like_an_api_code_is_not_shown(tmp_path: Path) -> None:
+    """The code was pasted behind the folder of its file: what cannot be opened is told without it."""
+    settings = parse(f"drop_dir: /srv\napi: {{api_code_file: {tmp_path}/{GUIDS[0]}}}", where="c", base=tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        find_api_code(settings, {})
+    assert "cannot be read: No such file" in str(caught.value)
+    assert GUIDS[0][:8] not in str(caught.value)

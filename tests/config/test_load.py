@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from invoice_watcher.config import Config, load, parse, schema, schema_text
 from invoice_watcher.config.forms import Setting
 from invoice_watcher.config.keys import Section, keys
 from invoice_watcher.errors import ConfigError, ExitStatus
+from tests.support.certificates import certificate
 
 Tree: TypeAlias = dict[str, Any]
 
@@ -67,6 +69,52 @@ def test_faults_name_the_file_as_it_was_given_and_escaped(tmp_path: Path) -> Non
     path = tmp_path / "a\nb.yaml"
     path.write_text("drop_dir: in\nx: 1\n")
     assert refusal(path).startswith(f"{tmp_path}/a\\nb.yaml:2: x: ")
+
+
+def _bundle(tmp_path: Path, kind: str) -> Path:
+    path = tmp_path / "ca.pem"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind != "nothing":
+        key = tmp_path / "key.pem"
+        certificate(tmp_path).path.rename(path)
+        path.write_bytes(
+            {"empty": b"", "text": b"none\n", "key": key.read_bytes(), "cut": path.read_bytes()[:300]}[kind]
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("nothing", "cannot be read: No such file or directory"),
+        ("folder", "is no file"),
+        ("pipe", "is no file"),
+        ("empty", "holds no certificate"),
+        ("text", "holds no certificate"),
+        ("key", "holds no certificate"),
+        ("cut", "holds no certificate"),
+    ],
+)
+def test_a_bundle_without_certificates_is_refused(tmp_path: Path, kind: str, why: str) -> None:
+    """With line and key, beside the other faults, and not in the night as a broken connection."""
+    _bundle(tmp_path, kind)
+    path = tmp_path / "c.yaml"
+    path.write_text("drop_dir: in\napi:\n  ca_bundle: ca.pem\n  workers: 0\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    first, second = map(str, caught.value.faults)
+    assert first.startswith(f"{path}:3: api.ca_bundle: {why}")
+    assert second.startswith(f"{path}:4: api.workers: ")
+
+
+def test_a_bundle_with_a_certificate_is_taken(tmp_path: Path) -> None:
+    """One is enough, whoever signed it."""
+    path = tmp_path / "c.yaml"
+    path.write_text(f"drop_dir: in\napi: {{ca_bundle: {certificate(tmp_path).path}}}\n")
+    assert load(path).api.ca_bundle == tmp_path / "certificate.pem"
 
 
 def test_the_example_is_the_defaults() -> None:

@@ -18,6 +18,7 @@ from invoice_watcher.errors import ConfigError
 BASE = Path("/etc/invoice-watcher")
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
+NAMES = sorted(re.findall(r"^ *([a-z_]+):", EXAMPLE.read_text(), re.MULTILINE))
 
 
 def config(text: str) -> Config:
@@ -94,6 +95,7 @@ def test_one_line_is_a_whole_configuration() -> None:
         ("api.base_url", "http://localhost:8080", "http://localhost:8080"),
         ("api.base_url", "'http://[::1]:8080/x'", "http://[::1]:8080/x"),
         ("api.base_url", "http://127.9.9.9", "http://127.9.9.9"),
+        ("api.base_url", "https://xn--bro-hoa.example.:443/x", "https://xn--bro-hoa.example.:443/x"),
         ("api.base_url", "null", "https://i.materialise.com/web-api"),
         ("api.api_code_file", "api-code", BASE / "api-code"),
         ("api.api_code", GUID, Secret(GUID)),
@@ -176,6 +178,16 @@ def test_the_rescan_is_30_seconds_and_5_when_polling_unless_it_is_set() -> None:
         ("api.base_url", "https://example.org:99999/", "malformed"),
         ("api.base_url", "'https://[::1'", "malformed"),
         ("api.base_url", "https://exam ple.org/", "blank"),
+        ("api.base_url", "https://*.example.com", "host"),
+        ("api.base_url", "https://.example.com", "host"),
+        ("api.base_url", "https://example..com", "host"),
+        ("api.base_url", "https://exam%41ple.com", "host"),
+        ("api.base_url", "https://☃.example.com", "xn--"),
+        ("api.base_url", "https://straße.example", "xn--"),
+        ("api.base_url", "https://" + "x" * 64 + ".example", "host"),
+        ("api.base_url", "'https://[fe80::1%25eth0]'", "host"),
+        ("api.base_url", "'http://[::1]a'", "host"),
+        ("api.base_url", "'https://[v1.a]'", "malformed"),
         ("api.api_code", "hunter2", "GUID"),
         ("api.workers", "0", "1 to 64"),
         ("api.workers", "65", "1 to 64"),
@@ -198,6 +210,10 @@ def test_the_rescan_is_30_seconds_and_5_when_polling_unless_it_is_set() -> None:
         ("api.proxy", "proxy.example:3128 hunter2", "http://HOST:PORT"),
         ("api.proxy", "socks5://user:hunter2@proxy", "http://HOST:PORT"),
         ("api.proxy", "http://user:hunter2@proxy/path", "no path"),
+        ("api.proxy", "http://user:hunter2@*.example.com:3128", "host"),
+        ("api.proxy", "http://user:hunter2@büro.example:3128", "xn--"),
+        ("api.proxy", "'http://user:hunter2@[::1]a:3128'", "host"),
+        ("api.proxy", "http://user:hunter2%D0%BF@proxy:3128", "Latin-1"),
         ("settle.mode", "inotify", "none of auto, native, polling"),
         ("retry.max_attempts", "0", "1 to 1000"),
         ("log", "debug", "level, format"),
@@ -302,6 +318,30 @@ def _check_hidden(text: str) -> None:
     assert "hunter2" not in "".join(traceback.format_exception(caught.value)) + repr(caught.value.faults)
 
 
+@pytest.mark.parametrize("slip", ["{}", "x{}", "{}y", "{}'", "(?P<order_id>{}", '"{}"', "/srv/{}", "http://{}", "~{}"])
+@pytest.mark.parametrize("code", [GUID, GUID.upper(), GUID[:-3], GUID[3:], GUID.replace("-", "")])
+def test_no_fault_shows_an_api_code_that_slipped(slip: str, code: str) -> None:
+    """Under whichever key it was pasted, whole or cut off: a terminal, a log and a ticket are read by many."""
+    for name in {*NAMES, "api_kode", f"api_code_{code}"[:30], code}:
+        for text in (f"{name}: {slip.format(code)}", f"api:\n  {name}: {slip.format(code)}"):
+            assert code[:8] not in (told := _told(text)), text
+            assert code[-8:] not in told, text
+
+
+def _told(text: str) -> str:
+    try:
+        parse(text, where="c.yaml", base=BASE)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def test_a_path_that_is_an_api_code_is_refused() -> None:
+    """The code in place of the file that holds it is the likeliest slip; opening it would show it as a path."""
+    (fault,) = faults(f"api: {{api_code_file: {GUID}}}")
+    assert fault == "c.yaml:2: api.api_code_file: must be a path, and looks like an API code (it is not shown here)"
+
+
 def test_a_configuration_that_is_printed_hides_its_secrets() -> None:
     """A debug line or a crash report with the whole configuration gives nothing away."""
     text = f"api: {{api_code: {GUID}, proxy: 'http://u:{SECRET}@p'}}\nnotify: {{urls: ['mailto://u:{SECRET}@m']}}"
@@ -315,7 +355,6 @@ scalars = st.one_of(st.text(max_size=12), st.integers(), st.floats(), st.boolean
 trees = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(scalars, inner, max_size=3))
 )
-NAMES = sorted(re.findall(r"^ *([a-z_]+):", EXAMPLE.read_text(), re.MULTILINE))
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.one_of(trees, st.dictionaries(st.sampled_from(NAMES), trees))))

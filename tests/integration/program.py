@@ -156,6 +156,15 @@ def run(*arguments: StrPath, env: Mapping[str, str] | None = None, timeout: floa
         program.end()
 
 
+def redirected(redirection: str, *arguments: StrPath) -> Finished:
+    """Run a command in a shell that ends with this redirection, `>/dev/full` or `| true`; the status is its own."""
+    script = f'set -o pipefail; "$0" -m invoice_watcher "$@" {redirection}'
+    command = ["bash", "-c", script, sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=2 * PATIENCE, check=False)
+    assert_fit_to_show(b"".join(done.stderr.splitlines()))
+    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 def until(condition: Callable[[], Found], what: str = "", timeout: float = PATIENCE) -> Found:
     """Wait until `condition` gives something true, and return that; `what` is told when it does not."""
     end = time.monotonic() + timeout

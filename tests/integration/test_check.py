@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.place import pdf
-from tests.integration.program import API_CODE, run
+from tests.integration.program import API_CODE, ROOT, redirected, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,3 +118,133 @@ def test_colours_are_for_terminals_only(place: Place) -> None:
     """In a pipe there is nothing but text."""
     assert "\x1b" not in run("check", "-c", place.config, env={"TERM": "xterm-256color"}).out
     assert os.linesep == "\n"
+
+
+TELLING = [("--help",), ("--version",), ("check", "--help"), ("check", "--schema"), ("check", "-c")]
+
+
+@pytest.mark.parametrize("arguments", TELLING)
+def test_what_cannot_be_printed_is_said(place: Place, arguments: tuple[str, ...]) -> None:
+    """Standard output is full or closed: a sentence on stderr, and a status that a script notices."""
+    if arguments[-1] == "-c":
+        arguments += (str(place.config),)
+    for redirection, reason in ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")):
+        finished = redirected(redirection, *arguments)
+        assert finished.err == f"invoice-watcher: cannot write to the standard output: {reason}\n"
+        assert finished.status == 1
+        assert redirected(f"{redirection} 2>&-", *arguments).status == 1
+
+
+@pytest.mark.parametrize("arguments", TELLING)
+def test_a_reader_that_goes_away_is_no_fault(place: Place, arguments: tuple[str, ...]) -> None:
+    """As in `check | head -1`: nothing is complained of."""
+    if arguments[-1] == "-c":
+        arguments += (str(place.config),)
+    assert redirected("| true", *arguments) == (0, "", "")
+
+
+def test_a_wrong_configuration_outweighs_a_full_output(place: Place) -> None:
+    """The status says what is wrong, though no word of it could be printed."""
+    place.drop.rmdir()
+    assert redirected(">/dev/full 2>/dev/full", "check", "-c", place.config).status == 78
+    place.config.write_text("")
+    assert redirected(">&- 2>&-", "check", "-c", place.config).status == 78
+
+
+def _unprivileged(*arguments: object) -> tuple[int, str]:
+    """Run the program without the right to overlook permissions; returns the status, and all that it said."""
+    command = [*_POWERLESS, sys.executable, "-m", "invoice_watcher", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+_POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
+@pytest.fixture
+def shut(place: Place) -> Iterator[Path]:
+    """A folder that its owner may not enter."""
+    shut = place.root / "shut"
+    shut.mkdir()
+    (shut / "drop").mkdir()
+    shut.chmod(0)
+    yield shut
+    shut.chmod(0o700)
+
+
+@pytest.mark.parametrize("key", ["done_dir", "failed_dir", "work_dir"])
+def test_a_folder_beyond_one_that_is_shut(place: Place, shut: Path, key: str) -> None:
+    """This user may not search a folder on the way: status 78, which one, and what to do."""
+    place.configure(**{key: str(shut / "in")})
+    status, text = _unprivileged("check", "-c", place.config)
+    assert status == 78
+    assert f"{shut / 'in'} cannot be reached (Permission denied); let this user search the folders above it" in text
+
+
+def test_a_drop_folder_beyond_one_that_is_shut(place: Place, shut: Path) -> None:
+    """Likewise for the drop folder: status 78, and its name."""
+    place.configure(drop_dir=str(shut / "drop"))
+    status, text = _unprivileged("check", "-c", place.config)
+    assert status == 78
+    assert f"{shut / 'drop'} may not be opened by this user" in text
+
+
+def test_a_configuration_beyond_reach(place: Place, shut: Path) -> None:
+    """A configuration that this user may not read, or not even get to: status 78, and why."""
+    place.config.chmod(0)
+    for path in (place.config, shut / "config.yaml"):
+        assert _unprivileged("check", "-c", path) == (
+            78,
+            f"invoice-watcher: {path}: cannot be read: Permission denied\n",
+        )
+
+
+LONG = "/" + "/".join(["x" * 200] * 25)  # the kernel takes 4095 bytes (PATH_MAX)
+
+
+def test_a_path_that_is_too_long(place: Place) -> None:
+    """No path may be so long: status 78, and what to do."""
+    place.configure(done_dir=LONG)
+    finished = run("check", "-c", place.config)
+    assert finished.status == 78
+    assert f"{LONG} cannot be reached (File name too long); give it a shorter path" in finished.out
+    place.configure(drop_dir=LONG, done_dir="done")
+    finished = run("check", "-c", place.config)
+    assert finished.status == 78
+    assert f"{LONG} is longer than a path may be; choose a shorter one" in finished.out
+
+
+def test_a_link_that_leads_nowhere_in_the_place_of_a_folder(place: Place) -> None:
+    """It would not be replaced by a folder, so `check` does not say that one will be created."""
+    for name in ("failed", ".processing"):
+        (place.drop / name).mkdir()
+    (place.drop / "done").symlink_to("nowhere")
+    finished = run("check", "-c", place.config)
+    assert finished.status == 78
+    assert f"{place.drop / 'done'} is a symbolic link" in finished.out
+
+
+ODD_CONFIGURATIONS = {
+    "/": "cannot be read: Is a directory",
+    "": "cannot be read: Is a directory",
+    "/dev/zero": "is over 64 KiB long",
+    "x" * 256: "cannot be read: File name too long",
+    LONG: "cannot be read: File name too long",
+    "/a\nb\x1b[31m": r"/a\nb\x1b[31m: no configuration here",
+}
+
+
+@pytest.mark.parametrize("path", ODD_CONFIGURATIONS)
+def test_what_is_no_configuration(path: str) -> None:
+    """A folder, a device, a name that cannot be: status 78, and one line that says so."""
+    finished = run("check", "-c", path)
+    assert (finished.status, finished.out, finished.err.count("\n")) == (78, "", 1)
+    assert ODD_CONFIGURATIONS[path] in finished.err
+
+
+def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
+    """A FIFO is refused; the command does not wait for its writer."""
+    os.mkfifo(tmp_path / "config.yaml")
+    finished = run("check", "-c", tmp_path / "config.yaml", timeout=20)
+    assert (finished.status, "is a pipe; it must be a file" in finished.err) == (78, True)

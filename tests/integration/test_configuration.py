@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.place import documents, names, pdf
+from tests.integration.place import documents, names, pdf, sidecar
 from tests.integration.program import API_CODE, run, until
 from tests.integration.stand_in import StandIn
 
@@ -135,6 +136,31 @@ def test_the_api_code_comes_from_the_first_source_that_has_one(api: StandIn, pla
         assert "ec2e7c0" not in path.read_text()
 
 
+@pytest.mark.parametrize(
+    "key", ["api__api_code_file", "api__api_kode", "api__environment", "api__base_url", "max_size"]
+)
+def test_an_api_code_that_slipped_is_not_shown(place: Place, key: str) -> None:
+    """The code behind a wrong key: status 78, the key is named, the code is not."""
+    place.configure(**{key: API_CODE})
+    finished = place.once()
+    assert finished.status == 78
+    assert key.replace("__", ".") in finished.err
+    assert API_CODE[:8] not in finished.err + finished.out
+
+
+@pytest.mark.parametrize("command", ["run", "check", "upload"])
+@pytest.mark.parametrize(("key", "value"), [
+    ("base_url", "https://*.example.com"), ("proxy", "http://.example.com:3128"), ("ca_bundle", "nowhere.pem"),
+])  # fmt: skip
+def test_an_address_or_a_bundle_that_can_never_work(place: Place, command: str, key: str, value: str) -> None:
+    """Status 78 with line and key, from every command, and no traceback."""
+    place.configure(**{f"api__{key}": value})
+    finished = run(command, "-c", place.config, *([__file__] if command == "upload" else []))
+    assert finished.status == 78
+    assert re.search(rf":[0-9]+: api\.{key}: ", finished.err)
+    assert "Traceback" not in finished.err
+
+
 def test_no_api_code_at_all(place: Place) -> None:
     """No source has one: status 78, and the sentence names where to put it."""
     place.configure(api__api_code=None)
@@ -196,6 +222,9 @@ def test_max_size_is_obeyed(api: StandIn, place: Place) -> None:
     place.put("2.pdf", pdf("", 20_001))
     assert place.once().status == 1
     assert (documents(place.done), documents(place.failed)) == (["1.pdf"], ["2.pdf"])
+    error = sidecar(place.failed / "2.pdf")["error"]
+    assert "at most 20,000" in error["message"]
+    assert "10 MB" not in error["hint"]
 
 
 def test_the_status_page_has_a_name_of_its_own(api: StandIn, place: Place, start: Start) -> None:

@@ -111,6 +111,27 @@ def test_a_failed_file_that_is_moved_back_is_taken_again(api: StandIn, place: Pl
     assert len(api.requests) == 2
 
 
+@pytest.mark.parametrize("order", [("12345.pdf", "12345.pdf.json"), ("12345.pdf.json", "12345.pdf")])
+def test_a_failed_file_that_is_moved_back_with_its_receipt(
+    api: StandIn, place: Place, daemon: Program, order: tuple[str, str]
+) -> None:
+    """The clerk moves both files back, in either order: the invoice goes through, and no file is lost on the way.
+
+    The receipt is no invoice, so it is put into failed/ again, now as a file with a receipt of its own.
+    """
+    api.script("12345", refused(100, "Order ID is wrong"), OK)
+    place.put("12345.pdf", pdf())
+    place.until_failed("12345.pdf")
+    told = (place.failed / "12345.pdf.json").read_bytes()
+    for name in order:
+        (place.failed / name).rename(place.drop / name)
+    place.until_done("12345.pdf")
+    place.until_failed("12345.pdf.json", "12345.pdf.json.json")
+    assert names(place.failed) == ["12345.pdf.json", "12345.pdf.json.json"]
+    assert (place.failed / "12345.pdf.json").read_bytes() == told
+    assert sidecar(place.failed / "12345.pdf.json")["error"]["code"] == 106
+
+
 def test_a_failed_file_that_fails_again(api: StandIn, place: Place, daemon: Program) -> None:
     """Moved back too soon: it is refused again, and there is one receipt, the new one, for one document."""
     api.script("12345", refused(100, "Order ID is wrong"), refused(103, "closed"))

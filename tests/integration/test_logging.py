@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -127,3 +128,67 @@ def test_a_log_that_nobody_reads_holds_up_no_invoice(api: StandIn, place: Place)
         assert process.wait(30) == 0
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 | true"])
+def test_a_log_that_cannot_be_written_harms_no_invoice(api: StandIn, place: Place, redirection: str) -> None:
+    """Standard error is closed, full, or its reader is gone: the daemon delivers, reloads, and stops with status 0."""
+    pid = place.root / "pid"
+    script = f'set -o pipefail; sh -c \'echo $$ >"$0"; exec "$@"\' "$@" {redirection}'
+    command = [
+        "bash",
+        "-c",
+        script,
+        "-",
+        str(pid),
+        sys.executable,
+        "-m",
+        "invoice_watcher",
+        "run",
+        "-c",
+        str(place.config),
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shell:
+        place.put("1.pdf", pdf())
+        place.until_done("1.pdf")
+        os.kill(int(pid.read_text()), signal.SIGHUP)
+        place.put("2.pdf", pdf())
+        place.until_done("2.pdf")
+        os.kill(int(pid.read_text()), signal.SIGTERM)
+        assert shell.communicate(timeout=30) == (b"", b"")
+        assert shell.returncode == 0
+
+
+def test_a_kernel_without_watches_is_told_once(api: StandIn, place: Place) -> None:
+    """No watch is left: one line says so and what mends it, the rescan delivers, one line says that it is over."""
+    place.configure(settle__rescan="100ms")
+    limit = "/proc/sys/user/max_inotify_instances"
+    program = (
+        f'{sys.executable} -m invoice_watcher run -c "$0" & read line; echo 9 >{limit}; read line; kill $!; wait $!'
+    )
+    command = ["unshare", "--map-root-user", "sh", "-c", f"echo 0 >{limit} || exit 77; {program}", str(place.config)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shell:
+        assert shell.stdin
+        assert shell.stderr
+        lines = [shell.stderr.readline()]
+        if shell.poll() == 77 or "unshare" in lines[0]:
+            pytest.skip("no user namespaces here")
+        for number in range(5):  # each is found by another rescan
+            place.put(f"{number}.pdf", pdf())
+            place.until_done(f"{number}.pdf")
+        shell.stdin.write("enough\n")
+        shell.stdin.flush()
+        while "hints again" not in lines[-1]:
+            lines.append(shell.stderr.readline())
+            assert lines[-1], lines
+        _, rest = shell.communicate("enough\n", timeout=30)
+    told = [
+        line.split(" ", 2)[2]
+        for line in [*lines, *rest.splitlines(keepends=True)]
+        if "WARNING" in line or "ERROR" in line
+    ]
+    remedy = "; raise fs.inotify.max_user_instances with sysctl(8), or this program's limit of open files\n"
+    assert told == [
+        "no hints from the kernel (inotify instance limit reached): new files are found by the rescan alone" + remedy,
+        "the kernel gives hints again\n",
+    ]

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from tests.integration.answers import OK, Answer
-from tests.integration.place import names, pdf
+from tests.integration.place import documents, names, pdf
 from tests.integration.program import until
 
 if TYPE_CHECKING:
@@ -78,3 +78,24 @@ def test_a_stop_while_the_folders_are_away(place: Place, start: Start) -> None:
     shutil.rmtree(place.drop)
     daemon.says("waiting for the folders")
     assert daemon.stop() == 0
+
+
+def test_done_is_replaced_while_several_are_being_sent(api: StandIn, place: Place, start: Start) -> None:
+    """A new done folder in the place of the old one: what was under way is sent once, what comes later goes there."""
+    hold = threading.Event()
+    for order in "123":
+        api.script(order, Answer(hold=hold))
+    daemon = start()
+    for order in "123":
+        place.put(f"{order}.pdf", pdf())
+    api.wait_for(3)
+    old = place.root / "done-old"
+    place.done.rename(old)
+    place.done.mkdir()
+    place.put("4.pdf", pdf())
+    hold.set()
+    place.until_done("4.pdf")
+    assert daemon.stop() == 0
+    assert documents(old) == ["1.pdf", "2.pdf", "3.pdf"]
+    assert names(place.failed) == names(place.work) == []
+    assert [len(api.of(order)) for order in "1234"] == [1, 1, 1, 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from tests.integration.answers import Answer, refused
 from tests.integration.place import documents, names, pdf, sidecar
-from tests.integration.program import ROOT, run
+from tests.integration.program import ROOT, redirected, run
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -185,6 +186,10 @@ def test_a_terminal_shows_a_progress_bar(api: StandIn, place: Place) -> None:
     assert "\x1b[" in shown
     assert "6/6" in shown
     assert "6 delivered" in shown
+    lines = [line.rpartition("\x1b[2K")[2] for line in shown.split("\r\n") if " INFO " in line]
+    assert len(lines) == 7  # the log's lines stand above the bar, and none in it
+    assert all(re.fullmatch(r"\d{4}-\S+Z INFO (ready: watching|delivered) [^\x1b\r]+", line) for line in lines), lines
+    assert shown.rpartition("\x1b[2K")[2] == "6 delivered, 0 rejected, 0 waiting\r\n"
 
 
 def _on_a_terminal(*arguments: str) -> str:
@@ -209,6 +214,18 @@ def _read_all(terminal: int, shown: list[bytes]) -> None:
             shown.append(os.read(terminal, 4096))
         except OSError:  # the last holder of the other end has closed it
             return
+
+
+@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full", ">&- 2>&- <&-", "2>&1 | true"])
+def test_without_anywhere_to_say_it_all_is_done(api: StandIn, place: Place, streams: str) -> None:
+    """Standard error is closed, full, or read by nobody: every invoice is delivered, and the status is right."""
+    api.script("2", refused(103, "Order is already shipped or cancelled"))
+    for number in range(1, 4):
+        place.put(f"{number}.pdf", pdf())
+    finished = redirected(streams, "run", "--once", "-c", place.config)
+    assert (finished.status, finished.out, finished.err) == (1, "", "")
+    assert documents(place.done) == ["1.pdf", "3.pdf"]
+    assert documents(place.failed) == ["2.pdf"]
 
 
 def test_a_claimed_document_that_is_held_open_is_not_waited_for_without_end(api: StandIn, place: Place) -> None:

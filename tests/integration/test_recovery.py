@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import resource
@@ -133,6 +134,31 @@ def test_a_note_that_is_garbage_does_no_harm(api: StandIn, place: Place, start: 
     place.until_done("1.pdf", "2.pdf", "3.pdf")
     assert all(sidecar(place.done / f"{number}.pdf")["in_doubt"] for number in (1, 2, 3))
     assert all(json.loads((place.done / f"{number}.pdf.json").read_text()) for number in (1, 2, 3))
+
+
+def test_a_strange_folder_in_the_work_folder_does_no_harm(api: StandIn, place: Place, start: Start) -> None:
+    """Whatever it is called: the program starts, and works."""
+    (place.work / ".receipt-1").mkdir(parents=True)
+    daemon = start()
+    place.put("1.pdf", pdf())
+    place.until_done("1.pdf")
+    assert daemon.stop() == 0
+    assert (place.work / ".receipt-1").is_dir()
+
+
+def test_a_file_that_another_program_has_for_itself_holds_up_nobody(api: StandIn, place: Place, start: Start) -> None:
+    """As Samba leases a file that its client has open: it waits, the others go, and the queue does not pause."""
+    path = place.put("1.pdf", pdf())
+    with path.open("rb") as file:
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        daemon = start()
+        for number in range(2, 8):
+            place.put(f"{number}.pdf", pdf())
+        place.until_done(*(f"{number}.pdf" for number in range(2, 8)))
+        assert names(place.drop) == ["1.pdf"]
+    place.until_done("1.pdf")
+    assert daemon.stop() == 0
+    assert "paused" not in daemon.err
 
 
 def test_nothing_is_sent_that_could_not_be_recorded(api: StandIn, place: Place, start: Start) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 import requests
 
 from tests.integration.place import documents, pdf, sample, sidecar
-from tests.integration.program import API_CODE, run
+from tests.integration.program import API_CODE, ROOT, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,3 +161,17 @@ def test_an_outage_can_be_played(place: Place, start: Start) -> None:
     place.until_done(*dropped)
     assert documents(place.failed) == []
     assert "deferred" in daemon.err
+
+
+def test_a_full_log_is_no_obstacle() -> None:
+    """Standard error is full: requests are answered all the same, and it ends in good order."""
+    command = [sys.executable, "-m", "invoice_watcher", "sandbox", "--port", "0"]
+    with open("/dev/full", "wb") as full:
+        sandbox = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=full, text=True)
+    with sandbox:
+        assert sandbox.stdout
+        base_url = sandbox.stdout.readline().removeprefix("api.base_url: ").strip()
+        for _ in range(3):
+            assert requests.get(base_url, timeout=TIMEOUT).status_code == 404
+        sandbox.terminate()
+        assert sandbox.wait(TIMEOUT) == 0

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
+import socket
+import subprocess
 import threading
 import time
+from contextlib import ExitStack
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.answers import OK, Answer
 from tests.integration.place import documents, names, pdf, sidecar
-from tests.integration.program import API_CODE
+from tests.integration.program import API_CODE, PATIENCE, lines_with, until
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.conftest import Start
     from tests.integration.place import Place
     from tests.integration.program import Program
@@ -51,6 +59,7 @@ def test_what_is_being_sent_is_finished(api: StandIn, place: Place, start: Start
     place.put("1.pdf", pdf("", 2 << 20))
     api.wait_for(1)
     daemon.send(number)
+    daemon.says("ending")
     place.put("2.pdf", pdf())
     assert daemon.wait() == 0
     assert documents(place.done) == ["1.pdf"]
@@ -160,14 +169,102 @@ def test_a_reload_in_the_midst_of_an_upload(api: StandIn, place: Place, daemon: 
     assert daemon.stop() == 0
 
 
-def test_a_reload_to_a_folder_that_is_missing(api: StandIn, place: Place, daemon: Program) -> None:
-    """SIGHUP with a drop folder that is not there: said aloud; with the next right configuration it goes on."""
-    place.configure(drop_dir=str(place.root / "nowhere"))
-    daemon.send(signal.SIGHUP)
-    daemon.says("nowhere")
-    place.configure(drop_dir=str(place.drop))
-    daemon.send(signal.SIGHUP)
+def test_a_stop_while_a_reload_finishes_an_upload(api: StandIn, place: Place, daemon: Program) -> None:
+    """`systemctl stop` right after `systemctl reload`: the upload is filed, and the program ends, come what may."""
+    hold = threading.Event()
+    api.script("1", Answer(hold=hold))
     place.put("1.pdf", pdf())
-    place.until_done("1.pdf")
-    assert not (place.root / "nowhere").exists()
+    api.wait_for(1)
+    daemon.send(signal.SIGHUP)
+    daemon.says("read anew")
+    daemon.send(signal.SIGTERM)
+    daemon.send(signal.SIGHUP)
+    hold.set()
+    assert daemon.wait() == 0
+    assert documents(place.done) == ["1.pdf"]
+    assert len(api.requests) == 1
+    assert len(lines_with("ready: watching", daemon.lines)) == 1, "it began anew instead of ending"
+
+
+def test_a_second_reload_while_the_first_finishes_an_upload(api: StandIn, place: Place, daemon: Program) -> None:
+    """Two changes of the configuration in a row: the second counts, though it came while the first was under way."""
+    hold = threading.Event()
+    api.script("1", Answer(hold=hold))
+    place.put("1.pdf", pdf())
+    api.wait_for(1)
+    daemon.send(signal.SIGHUP)
+    daemon.says("read anew")
+    with StandIn() as other:
+        place.configure(api__base_url=other.base_url)
+        daemon.send(signal.SIGHUP)
+        hold.set()
+        daemon.says("read anew", times=2)
+        daemon.says("ready: watching", times=3)
+        place.put("2.pdf", pdf())
+        place.until_done("1.pdf", "2.pdf")
+        assert [request.order_id for request in other.requests] == ["2"]
+        assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("wrong", ["nowhere", "a file", "in use"])
+def test_a_reload_to_folders_that_cannot_be_used(api: StandIn, place: Place, daemon: Program, wrong: str) -> None:
+    """SIGHUP with a mistyped or a taken drop folder: said aloud, and the old configuration stays at work."""
+    other = place.root / wrong
+    if wrong == "a file":
+        other.write_bytes(b"")
+    if wrong == "in use":
+        other.mkdir()
+    place.configure(drop_dir=str(other))
+    with ExitStack() as taken:
+        if wrong == "in use":
+            descriptor = os.open(other, os.O_RDONLY)
+            taken.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        daemon.send(signal.SIGHUP)
+        assert wrong in daemon.says("the new configuration is not used")
+        daemon.says(f"ready: watching {place.drop}", times=2)
+        place.put("1.pdf", pdf())
+        place.until_done("1.pdf")
+    assert wrong in os.listdir(place.root) or not other.exists(), "it was made"
     assert daemon.stop() == 0
+
+
+def test_a_reload_to_a_done_folder_that_is_to_be_made(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP with another done folder: made as at a start, and used from then on."""
+    archive = place.root / "archive"
+    place.configure(done_dir=str(archive))
+    daemon.send(signal.SIGHUP)
+    daemon.says("ready: watching", times=2)
+    place.put("1.pdf", pdf())
+    until(lambda: "1.pdf" in names(archive), "the invoice in the new done folder")
+    assert daemon.stop() == 0
+
+
+def test_somebody_takes_the_lock_during_a_reload(api: StandIn, place: Place, daemon: Program) -> None:
+    """A lock on the drop folder that another program grabs just then is waited for, and is no reason to end."""
+    waiting = subprocess.Popen(["flock", place.drop, "-c", "echo locked; exec cat"], stdin=PIPE, stdout=PIPE, text=True)
+    with waiting:
+        assert waiting.stdout is not None
+        daemon.send(signal.SIGHUP)
+        assert waiting.stdout.readline() == "locked\n"
+        daemon.says("waiting for the folders")
+        place.put("1.pdf", pdf())
+        waiting.communicate("")
+    place.until_done("1.pdf")
+    assert daemon.stop() == 0
+
+
+def test_the_service_manager_hears_of_a_reload_but_of_no_end(place: Place, start: Start, tmp_path: Path) -> None:
+    """READY, RELOADING, READY; STOPPING comes with the stop alone, or systemd would think that the service ends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE)
+        daemon = start(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        daemon.send(signal.SIGHUP)
+        daemon.says("ready: watching", times=2)
+        assert daemon.stop() == 0
+        told = ""
+        while "STOPPING" not in told:
+            told += manager.recv(4096).decode() + "\n"
+    kinds = [line.partition("=")[0] for line in told.splitlines() if not line.startswith(("STATUS", "MONOTONIC"))]
+    assert kinds == ["READY", "RELOADING", "READY", "STOPPING"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.answers import Answer, refused
 from tests.integration.place import names, pdf, sample
-from tests.integration.program import run
+from tests.integration.program import redirected, run
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -164,3 +164,26 @@ def test_an_echoed_secret_is_not_printed(api: StandIn, place: Place, desk: Path)
     api.default = refused(103, "closed for 5EC2E7C0-DE0F-4A11-BEA2-1A7E57001DEA")
     finished = run("upload", "-c", place.config, _file(desk, "1.pdf"))
     assert "closed for ***" in finished.out
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true", ">&- 2>&-"])
+def test_what_cannot_be_printed_is_sent(api: StandIn, place: Place, desk: Path, redirection: str) -> None:
+    """Standard output takes nothing: every file is sent all the same, and the status is that of the invoices."""
+    paths = [_file(desk, f"{number}.pdf") for number in (1, 2, 3)]
+    finished = redirected(redirection, "upload", "-c", place.config, *paths)
+    assert finished.status == 0
+    assert [request.order_id for request in api.requests] == ["1", "2", "3"]
+    assert ("cannot write to the standard output" in finished.err) == (redirection in {">/dev/full", ">&-"})
+    api.default = refused(103, "Order is already shipped or cancelled")
+    assert redirected(redirection, "upload", "-c", place.config, *paths).status == 1
+
+
+def test_a_file_that_cannot_be_read_is_named(place: Place, desk: Path) -> None:
+    """A read that fails in the middle: the sentence names the file and the reason."""
+    unreadable = "/sys/class/net/lo/speed"  # to be seen and opened, but the loopback has no speed to be read
+    if not os.path.exists(unreadable):
+        pytest.skip("no sysfs here")
+    (desk / "2.pdf").symlink_to(unreadable)
+    finished = run("upload", "-c", place.config, _file(desk, "1.pdf"), desk / "2.pdf")
+    assert finished.status == 2
+    assert f"cannot read {desk / '2.pdf'}: Invalid argument" in finished.err

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError
+from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError, FolderUnavailableError
 from invoice_watcher.spool import Folders
 from invoice_watcher.spool.folders import unmounted_point_in
 from tests.support.children import NOBODY, fork, in_child, needs_root, unshared
@@ -152,7 +155,7 @@ def test_a_read_only_file_system_is_refused(drop: Path) -> None:
     """What could not be filed away must not be sent."""
     folders(drop).close()
     done = unshared('mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"', OPEN, drop)
-    assert done.stdout == f"FolderError cannot write in {drop}/.processing: Read-only file system\n"
+    assert done.stdout == f"FolderUnavailableError cannot write in {drop}/.processing: Read-only file system\n"
 
 
 @needs_root
@@ -175,9 +178,71 @@ def test_folders_that_deny_the_rename_are_refused(public: Path) -> None:
 def test_what_a_killed_start_left_does_no_harm(box: Box) -> None:
     """Killed in the middle of the trial, the next start works, and clears up."""
     for place in ("", "done/", "failed/", ".processing/"):
-        box.put(f"{place}.invoice-watcher-trial")
+        box.put(f"{place}.invoice-watcher-trial", b"")
         box.reopen()
         assert not box.names()
+
+
+@pytest.mark.parametrize("folder", ["", "done/", "failed/", ".processing/"])
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_only_bears_the_name_of_the_trial_is_left_alone(box: Box, folder: str, what: str) -> None:
+    """Somebody's file or folder of that name neither stops the start nor is removed."""
+    path = box.root / folder / ".invoice-watcher-trial"
+    if what == "file":
+        path.write_bytes(b"precious")
+    else:
+        path.mkdir()
+    before = path.lstat()
+    box.reopen()
+    assert (path.lstat().st_ino, path.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert [one for one in box.root.rglob(".invoice-watcher-trial*") if one.is_file()] == [path] * (what == "file")
+
+
+def test_too_many_open_files_may_pass(drop: Path) -> None:
+    """Wherever the descriptors run out: exit status 75, so that systemd starts the service again; nothing is made."""
+
+    def start_with_ever_more_room() -> list[tuple[int, str, bool]]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        others = []
+        with suppress(OSError):
+            while True:
+                others.append(os.open("/dev/null", os.O_RDONLY))
+        found = []
+        while True:
+            os.close(others.pop())
+            try:
+                folders(drop).close()
+            except FolderUnavailableError as error:
+                found.append((int(error.exit_status), str(error), bool(next(drop.iterdir(), None))))
+            else:
+                return found
+
+    found = in_child(start_with_ever_more_room)
+    assert {status for status, _, _ in found} == {75}
+    assert all(sentence.endswith("Too many open files") for _, sentence, _ in found)
+    assert not found[0][2], "whether something should be mounted there could not be known"
+
+
+@needs_root
+@pytest.mark.parametrize("option", ["nr_inodes=4", "nr_inodes=2"])
+def test_a_full_disk_may_pass(drop: Path, option: str) -> None:
+    """No room for a folder, or for a file: exit status 75."""
+    program = OPEN.replace("type(error).__name__", "int(error.exit_status)")
+    done = unshared(f'mount -t tmpfs -o {option} none "$1"', program, drop)
+    assert done.stdout.startswith("75 ")
+    assert done.stdout.endswith("No space left on device\n")
+
+
+@needs_root
+def test_a_drop_folder_that_may_not_be_searched_is_refused(public: Path) -> None:
+    """Its names can be read, and none of its files can: the right is named."""
+    elsewhere = {which: public / which for which in ("done", "failed", "work")}
+    for folder in (public, public / "drop", *elsewhere.values()):
+        folder.mkdir(exist_ok=True)
+        os.chown(folder, NOBODY, NOBODY)
+    (public / "drop").chmod(0o600)
+    sentence = in_child(lambda: refusal(public / "drop", elsewhere), uid=NOBODY)
+    assert sentence == f"{public}/drop may not be searched by this user"
 
 
 def test_a_second_instance_is_refused(box: Box) -> None:
@@ -205,11 +270,23 @@ def test_a_second_instance_through_a_bind_mount_is_refused(box: Box, drop: Path)
 def test_the_lock_ends_with_its_owner(box: Box) -> None:
     """After a close, and after a kill -9, the next one may start."""
     box.folders.close()
+    reading, writing = os.pipe()
     if (pid := fork()) == 0:
+        try:
+            box.open()
+            os.write(writing, b"locked")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with open(reading, "rb", buffering=0) as pipe:
+        assert pipe.read(6) == b"locked"
+    with pytest.raises(FolderInUseError):
         box.open()
-        os._exit(9)
+    os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     box.folders = box.open()
+    box.folders.verify()
 
 
 def test_where_folders_cannot_be_locked_a_file_is(box: Box) -> None:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import closing
+import resource
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from invoice_watcher.errors import FolderUnavailableError
 from invoice_watcher.receipt import Receipt, encode
 from invoice_watcher.spool import Completed, Recovered, Slot, syscalls
 from invoice_watcher.spool.filing import file_away, read_receipt
 from invoice_watcher.spool.recovery import recover
 from tests.support.box import LARGEST, OTHER_PDF, PDF, Box, receipt, written
-from tests.support.children import killed_at
-from tests.support.kernel import OldKernel, failing
+from tests.support.children import in_child, killed_at
+from tests.support.kernel import OldKernel, failing, interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,9 +147,55 @@ def test_what_is_no_document_is_left_alone(box: Box) -> None:
     assert len(os.listdir(box.work)) == 3
 
 
+def test_folders_named_as_our_own_files_are_left_alone(box: Box) -> None:
+    """A folder `.receipt-1` in the work folder stops neither the start nor the work."""
+    for number in range(1, 2000):  # whichever number comes next
+        (box.work / f".receipt-{number}").mkdir()
+    assert recovered(box) == []
+    with Slot(box.folders.work) as slot:
+        slot.write(receipt("waiting"), f"{NAME}.json")
+    assert box.names() == {f".processing/{NAME}.json"}
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EMFILE])
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_a_fault_of_the_disk_at_any_step_of_the_recovery(memory_box: Box, code: int, state: State) -> None:
+    """It is said in a sentence and may be tried again: nothing is lost, and no decision is forgotten."""
+    box, happened, call = memory_box, True, 0
+    while happened:
+        call += 1
+        empty(box)
+        box.put(f".processing/{NAME}")
+        box.put(f".processing/{NAME}.json", written(state))
+        box.put(".processing/.receipt-0", b"")
+        with interrupted(call, failing(code)) as has_happened, suppress(FolderUnavailableError):
+            assert [type(one) for one in box.spool().recover()] in ([], [Completed])
+        happened = has_happened()
+        assert len(inodes_of(box, PDF)) == 1
+        box.spool().recover()
+        assert box.files() == {f"{state}/{NAME}": PDF, f"{state}/{NAME}.json": written(state)}
+    assert call > 10
+
+
+def test_what_stops_the_recovery_is_named(box: Box) -> None:
+    """Not a traceback: the folder, the file and the reason, and exit status 75, so that it is tried again."""
+    box.put(f".processing/{NAME}")
+    box.put(f".processing/{NAME}.json", written("done"))
+
+    def sentence() -> str:
+        used = len(os.listdir("/proc/self/fd")) - 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used, used))
+        with pytest.raises(FolderUnavailableError) as error:
+            box.spool().recover()
+        assert error.value.exit_status == 75
+        return str(error.value)
+
+    assert in_child(sentence).startswith(f"cannot bring {box.work} in order: ")
+
+
 def test_documents_of_any_name_are_recovered(box: Box) -> None:
     """Under the name they were dropped with."""
-    for work_name in ("\udcff.pdf", "a\nb.pdf", f"{NAME}.json~", NAME):
+    for work_name in ("\udcff.pdf", "a\nb.pdf", f"{NAME}.json~1~", f"{NAME}~2~", NAME):
         box.put(f".processing/{work_name}")
     names = {one.name for one in recovered(box)}
     assert names == {"\udcff.pdf", "a\nb.pdf", f"{NAME}.json", NAME}
@@ -179,7 +227,7 @@ def filing(box: Box, state: State, *, sidecar: bool) -> Callable[[], object]:
     def work() -> None:
         target = box.folders.done if state == "done" else box.folders.failed
         with Slot(box.folders.work) as slot:
-            file_away(NAME, box.folders.work, target, lambda name: receipt(state, name), slot, sidecar=sidecar)
+            file_away(NAME, box.folders, target, lambda name: receipt(state, name), slot, sidecar=sidecar)
 
     return work
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import mmap
 import os
@@ -20,7 +21,15 @@ import pytest
 
 from invoice_watcher.settling import Unready
 from invoice_watcher.spool import leases_work
-from invoice_watcher.spool.snapshot import GONE, Snapshot, is_unchanged, owner_name, signature_of, take_snapshot
+from invoice_watcher.spool.snapshot import (
+    GONE,
+    Snapshot,
+    UnreadableError,
+    is_unchanged,
+    owner_name,
+    signature_of,
+    take_snapshot,
+)
 from tests.support.box import LARGEST, MIB, OTHER_PDF, PDF
 from tests.support.children import NOBODY, in_child, needs_root
 
@@ -190,11 +199,43 @@ def test_a_file_that_somebody_writes_is_never_read(box: Box) -> None:
     box.snapshot(NAME).close()
 
 
+def test_a_file_that_another_program_has_leased_is_waited_for(box: Box) -> None:
+    """As Samba does for a client that has it open for itself: opening it would block, and it is nobody's fault."""
+    with box.put(NAME).open("r+b") as file:
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        assert reason(take(box)) == "is still open for writing"
+    box.snapshot(NAME).close()
+
+
+def test_a_file_with_a_bad_place_on_the_disk_is_told_from_a_fault_of_ours(box: Box) -> None:
+    """A process's memory at address nought is a regular file that cannot be read: EIO, as a bad sector gives."""
+    folder = os.open("/proc/self", os.O_RDONLY)
+    with pytest.raises(UnreadableError, match="Input/output error"):
+        take_snapshot("mem", folder, box.folders.work.fd, LARGEST, None)
+    os.close(folder)
+
+
+def test_running_out_of_descriptors_is_a_fault_of_ours(box: Box) -> None:
+    """It would be so with every other file: the queue pauses, and no file is blamed."""
+    box.put(NAME)
+
+    def blamed() -> bool:
+        used = len(os.listdir("/proc/self/fd")) - 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used, used))
+        with pytest.raises(OSError, match="Too many open files") as error:
+            take_snapshot(NAME, box.folders.drop.fd, box.folders.work.fd, LARGEST, None)
+        return isinstance(error.value, UnreadableError)
+
+    assert not in_child(blamed)
+
+
 def test_nobody_waits_once_the_copy_is_made(box: Box) -> None:
     """During the upload the clerk can open and save the document."""
     box.put(NAME)
-    with closing(box.snapshot(NAME)):
-        os.close(os.open(box.drop / NAME, os.O_WRONLY | os.O_NONBLOCK))
+    path = box.drop / NAME
+    with closing(box.snapshot(NAME)), open(os.open(path, os.O_WRONLY | os.O_NONBLOCK), "wb") as file:
+        file.write(b"saved anew")
+    assert path.read_bytes().startswith(b"saved anew")
 
 
 def test_a_writer_that_comes_while_it_is_read_is_noticed(box: Box) -> None:

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
+import tempfile
+import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from invoice_watcher.errors import FolderLostError
+from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.settling import Unready
-from invoice_watcher.spool import Entry, Snapshot
+from invoice_watcher.spool import Entry, Folders, Snapshot, Spool
 from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box, receipt, written
+from tests.support.children import NOBODY, in_child, needs_root, unshared
+from tests.support.kernel import interrupted
 
 if TYPE_CHECKING:
-    from invoice_watcher.receipt import Receipt
+    from collections.abc import Callable
+
+    from invoice_watcher.receipt import Receipt, State
     from invoice_watcher.schedule import Task
 
 NAME = "12345.pdf"
+
+# What a process with a mount of its own runs: the snapshot of a dropped document, and the same as if it were claimed.
+SNAPSHOT = """
+import os, sys
+from pathlib import Path
+from invoice_watcher.naming import Naming
+from invoice_watcher.schedule import Task
+from invoice_watcher.spool import Folders, Spool
+drop = Path(sys.argv[1])
+folders = Folders(drop, drop / "done", drop / "failed", drop / ".processing")
+spool = Spool(folders, largest=1000, receipts=True)
+(entry,) = spool.scan(lambda name: False)
+task = Task(Naming.of(".*").read(entry.name), 0, entry.signature)
+found = spool.snapshot(task)
+print(type(found).__name__, entry.name, found.reason)
+task.work_name = f"../{entry.name}"
+try:
+    spool.snapshot(task)
+except OSError as error:
+    print(type(error).__name__, error)
+"""
 
 
 def snapshot_of(box: Box, task: Task) -> Snapshot:
@@ -84,7 +114,7 @@ def test_a_claim_moves_the_document(box: Box, name: str) -> None:
 def test_a_claim_never_replaces(box: Box) -> None:
     """A second document of the same name gets another name in the work folder."""
     first, second = claimed(box, raw=PDF), claimed(box, raw=OTHER_PDF)
-    assert box.files() == {f".processing/{NAME}": PDF, ".processing/12345.2.pdf": OTHER_PDF}
+    assert box.files() == {f".processing/{NAME}": PDF, f".processing/{NAME}~1~": OTHER_PDF}
     first[1].close()
     second[1].close()
 
@@ -105,6 +135,164 @@ def test_a_document_changed_before_the_claim_is_copied_anew(box: Box, change: st
     assert list(box.files().values()) == [OTHER_PDF]
     task.signature = None if task.claimed else box.task(NAME).signature
     snapshot_of(box, task).close()
+
+
+@needs_root
+def test_a_file_that_alone_cannot_be_read_is_left_alone(box: Box) -> None:
+    """A bad place on the disk: the file is named, with what to do, and is not tried all the time.
+
+    Once it is claimed, the disk below the work folder is our own business.
+    """
+    box.put(NAME)
+    box.folders.close()
+    unreadable = unshared('mount --bind "/proc/$$/mem" "$1/12345.pdf"', SNAPSHOT, box.root)
+    box.folders = box.open()
+    waiting, claimed = unreadable.stdout.splitlines()
+    assert waiting.startswith(f"Unready {NAME} cannot be read (Input/output error); drop it anew, and")
+    assert claimed == "UnreadableError [Errno 5] Input/output error"
+
+
+def test_a_file_that_cannot_even_be_looked_at_is_not_passed_over(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken inode: the scan goes on, and whoever tries to read the file learns the reason."""
+    box.put(NAME)
+    box.put("6789.pdf")
+    looks, stat = [], os.stat
+
+    def look(name: str, **options: Any) -> os.stat_result:  # noqa: ANN401 - as the real one
+        looks.append(name)
+        if name == NAME:
+            raise OSError(errno.EUCLEAN, os.strerror(errno.EUCLEAN))
+        return stat(name, **options)
+
+    monkeypatch.setattr(os, "stat", look)
+    entries = {entry.name: entry for entry in box.spool().scan(NAMING.is_ignored)}
+    assert NAME in looks
+    assert {name: entry.regular for name, entry in entries.items()} == {NAME: True, "6789.pdf": True}
+
+
+@needs_root
+def test_a_folder_that_may_no_longer_be_searched_is_waited_for() -> None:
+    """Somebody took the right away while the program ran: no traceback, and the right is named."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        places = [root / one for one in ("drop", "done", "failed", "work")]
+        for folder in places:
+            folder.mkdir()
+            os.chown(folder, NOBODY, NOBODY)
+        (places[0] / NAME).write_bytes(PDF)
+
+        def sentence() -> str:
+            with closing(Folders(*places)) as folders:
+                places[0].chmod(0o600)
+                with pytest.raises(FolderLostError) as error:
+                    list(Spool(folders, largest=LARGEST, receipts=True).scan(NAMING.is_ignored))
+                return str(error.value)
+
+        assert in_child(sentence, uid=NOBODY) == f"{places[0]} may not be searched by this user"
+
+
+def test_too_many_open_files_do_not_end_the_program(box: Box) -> None:
+    """Neither the scan nor the look for an earlier receipt: it is said in a sentence, and may be tried again."""
+    box.put("failed/12345.2.pdf.json", written("failed", "12345.2.pdf"))
+    spool = box.spool()
+
+    def sentences() -> list[str]:
+        used = len(os.listdir("/proc/self/fd")) - 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used, used))
+        with pytest.raises(FolderUnavailableError) as scan:
+            list(spool.scan(NAMING.is_ignored))
+        with pytest.raises(FolderUnavailableError) as receipt:
+            spool.filed_for("12345.2.pdf")
+        return [str(scan.value), str(receipt.value)]
+
+    assert in_child(sentences) == [f"{path} cannot be read now: Too many open files" for path in (box.drop, box.failed)]
+
+
+def failed(box: Box, name: str = NAME) -> None:
+    """Lay a failed document with its receipt where it belongs."""
+    box.put(f"failed/{name}", OTHER_PDF)
+    box.put(f"failed/{name}.json", written("failed", name, OTHER_PDF))
+
+
+def filing(box: Box, name: str, *, delivered: bool) -> Callable[[], object]:
+    """Claim a dropped file; return its filing away, as a worker does it."""
+    spool, task = box.spool(), box.task(name)
+    snapshot = snapshot_of(box, task)
+    assert spool.claim(task, snapshot)
+    state: State = "done" if delivered else "failed"
+
+    def work() -> object:
+        with closing(snapshot), spool.reserve() as slot:
+            return spool.finish(task, snapshot, lambda name: receipt(state, name), slot, delivered=delivered)
+
+    return work
+
+
+@pytest.mark.parametrize("order", [(NAME, f"{NAME}.json"), (f"{NAME}.json", NAME)])
+@pytest.mark.parametrize("delivered", [True, False])
+def test_a_receipt_that_is_moved_back_with_its_document_is_kept(
+    box: Box,
+    order: tuple[str, str],
+    delivered: bool,  # noqa: FBT001 - parametrized
+) -> None:
+    """In whichever order the two are taken up: the receipt is a file like any other, and no file is ever lost."""
+    failed(box)
+    for name in order:
+        (box.failed / name).rename(box.drop / name)
+    for name in order:
+        filing(box, name, delivered=delivered and name == NAME)()
+    contents = list(box.files().values())
+    assert contents.count(OTHER_PDF) == contents.count(written("failed", NAME, OTHER_PDF)) == 1
+    assert len(contents) == 4, "each has a receipt of its own"
+    assert box.spool().filed_for(NAME) is None
+
+
+def both_moved_back(box: Box) -> tuple[str, str]:
+    """Move a failed document and its receipt back; return their names."""
+    failed(box)
+    for name in (NAME, f"{NAME}.json"):
+        (box.failed / name).rename(box.drop / name)
+    return NAME, f"{NAME}.json"
+
+
+def one_name_for_two(box: Box) -> tuple[str, str]:
+    """Move `12345.2.pdf` back, and drop another `12345.pdf`, which will want that name."""
+    failed(box)
+    failed(box, "12345.2.pdf")
+    (box.failed / "12345.2.pdf").rename(box.drop / "12345.2.pdf")
+    box.put(NAME, OTHER_PDF)
+    return "12345.2.pdf", NAME
+
+
+@pytest.mark.parametrize("lay_out", [both_moved_back, one_name_for_two])
+def test_two_that_are_filed_at_once_do_not_take_each_others_receipts(
+    memory_box: Box, lay_out: Callable[[Box], tuple[str, str]]
+) -> None:
+    """Neither what was moved back, nor a receipt whose document has not followed yet, is taken for a stale one."""
+    box, happened, call = memory_box, True, 0
+    while happened:
+        call += 1
+        for place in box.names():
+            (box.root / place).unlink()
+        names = lay_out(box)
+        dropped = [(box.drop / name).read_bytes() for name in names]
+        first, second = (filing(box, name, delivered=False) for name in names)
+        other = threading.Thread(target=second)
+
+        def overtake(other: threading.Thread = other) -> None:
+            other.start()
+            other.join(0.1)  # or it waits for the first one
+
+        with interrupted(call, overtake) as has_happened:
+            first()
+        if happened := has_happened():
+            other.join()
+            files = box.files()
+            assert set(dropped) <= set(files.values())
+            for place in [place for place, raw in files.items() if raw == OTHER_PDF]:
+                assert box.receipt(f"{place}.json").file == place.removeprefix("failed/")
+    assert call > 10
 
 
 def test_a_claim_of_a_vanished_document_says_so(box: Box) -> None:

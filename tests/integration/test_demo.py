@@ -1,0 +1,63 @@
+"""`demo`: the whole thing with nothing configured, and nothing of it left behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.program import run, until
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Start
+    from tests.integration.program import Program
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """Where the demo is to put its temporary folder."""
+    (tmp_path / "scratch").mkdir()
+    return tmp_path / "scratch"
+
+
+def _children(demo: Program) -> list[Path]:
+    """Return the demo's own processes, as their folders in /proc, once there are both."""
+    table = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
+    until(lambda: len(table.read_text().split()) == 2, "two processes")
+    return [Path(f"/proc/{pid}") for pid in table.read_text().split()]
+
+
+def test_it_shows_the_whole_thing(scratch: Path) -> None:
+    """It ends well within half a minute, with a verdict, and leaves nothing."""
+    finished = run("demo", env={"TMPDIR": str(scratch)})
+    assert finished.status == 0, finished.out
+    assert "nothing lost, each sent once" in finished.out
+    assert finished.err == ""
+    assert os.listdir(scratch) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_of_it(scratch: Path, start: Start, number: signal.Signals) -> None:
+    """Ctrl-C, a kill, a closed terminal: its two processes and its folder are gone, and the status tells the signal."""
+    demo = start("demo", TMPDIR=str(scratch))
+    demo.prints("Accounting software exports")
+    children = _children(demo)
+    assert demo.stop(number) == 128 + number
+    assert [child for child in children if child.exists()] == []
+    assert os.listdir(scratch) == []
+    assert demo.err == ""
+
+
+def test_nohup_is_respected(scratch: Path, start: Start) -> None:
+    """Under nohup(1) the end of the terminal is not the end of the demo."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited
+    try:
+        demo = start("demo", TMPDIR=str(scratch))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    demo.prints("Accounting software exports")
+    demo.send(signal.SIGHUP)
+    assert demo.stop(signal.SIGTERM) == 128 + signal.SIGTERM

@@ -1,0 +1,75 @@
+"""What stays wrong is said aloud; what is wrong for a moment is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoice_watcher.complaints import MOST_REMEMBERED, Complaints
+
+if TYPE_CHECKING:
+    import pytest
+
+HOUR, DAY = 3600, 86_400
+
+
+def heard(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Give the warnings so far."""
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_moment_is_nobodys_business(caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is open for writing while it is copied for half a minute: the log stays quiet."""
+    complaints = Complaints(gap=60)
+    for second in range(59):
+        complaints.about("1.pdf", "is still open", second)
+    assert heard(caplog) == []
+
+
+def test_what_lasts_is_said_once_a_day(caplog: pytest.LogCaptureFixture) -> None:
+    """Forgotten open in a program for two days: three lines, not one a second."""
+    complaints = Complaints(gap=60)
+    for moment in range(0, 2 * DAY + HOUR, 30):
+        complaints.about("1.pdf", "is still open", moment)
+    assert heard(caplog) == ["1.pdf is still open"] * 3
+
+
+def test_reasons_that_take_turns_do_not_hide_one_another(caplog: pytest.LogCaptureFixture) -> None:
+    """Written to now and then, open now and then: it is named all the same."""
+    complaints = Complaints(gap=60)
+    for moment in range(0, HOUR, 10):
+        complaints.about("1.pdf", "is still open" if moment % 20 else "keeps changing", moment)
+    assert sorted(heard(caplog)) == ["1.pdf is still open", "1.pdf keeps changing"]
+
+
+def test_what_only_a_person_can_mend_is_said_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A FIFO in the drop folder is named at the first look."""
+    Complaints(gap=60).about("pipe.pdf", "is no regular file", 0, 0.0)
+    assert heard(caplog) == ["pipe.pdf is no regular file"]
+
+
+def test_what_was_mended_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """Another file of the same name, an hour later, is given the same patience."""
+    complaints = Complaints(gap=60)
+    complaints.about("1.pdf", "is still open", 0)
+    complaints.about("1.pdf", "is still open", HOUR)
+    complaints.about("1.pdf", "is still open", HOUR + 30)
+    assert heard(caplog) == []
+    complaints.about("1.pdf", "is still open", HOUR + 60)
+    assert heard(caplog) == ["1.pdf is still open"]
+
+
+def test_memory_is_bounded_and_frees_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """A flood of oddly named things fills no memory, and once it is over the next one is named again."""
+    complaints = Complaints(gap=60)
+    for number in range(MOST_REMEMBERED + 5):
+        complaints.about(f"pipe {number}", "is no regular file", 0, 0.0)
+    assert len(heard(caplog)) == MOST_REMEMBERED
+    complaints.about("later", "is no regular file", 61, 0.0)
+    assert heard(caplog)[-1] == "later is no regular file"
+    assert len(complaints._matters) == 1
+
+
+def test_names_are_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    """A name from outside cannot move the cursor of whoever reads the log."""
+    Complaints(gap=60).about("\x1b[2J.pdf", "is no regular file", 0, 0.0)
+    assert "\x1b" not in heard(caplog)[0]
