@@ -15,6 +15,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
+from invoice_watcher import affinity
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.delivery import Delivery, Filed, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
@@ -148,7 +149,8 @@ class Daemon:
             self._take(message)
 
     def _attempt(self, task: Task) -> Report:
-        return self._delivery.attempt(task, hold_wrong_api_code=self._queue.may_hold)
+        with affinity.spread(task.signature.size if task.signature else affinity.LARGE):
+            return self._delivery.attempt(task, hold_wrong_api_code=self._queue.may_hold)
 
     def _start_what_may(self, now: float) -> None:
         while (task := self._queue.next(now)) is not None:
@@ -222,7 +224,8 @@ class Daemon:
     def _wind_down(self) -> None:
         """Start nothing new; let what is under way end by itself, then end it."""
         self._lookout.stop()
-        _log.info("ending; %d uploads are under way", self._queue.schedule.under_way)
+        if under_way := self._queue.schedule.under_way:
+            _log.info("ending as soon as %d uploads have ended", under_way)
         if not self._drain(GRACE):
             _log.warning("breaking off %d uploads that did not end by themselves", self._queue.schedule.under_way)
             self._uploader.stop()

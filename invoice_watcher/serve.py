@@ -13,7 +13,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoice_watcher import signals
+from invoice_watcher import affinity, signals
 from invoice_watcher.daemon import Attempted, Daemon, End
 from invoice_watcher.errors import ConfigError, FolderError, FolderInUseError, StuckError
 from invoice_watcher.mailbox import Mailbox, Signal
@@ -46,7 +46,7 @@ def serve(load: Callable[[], Settings]) -> None:
     Args:
         load: reads the configuration; raises ConfigError. Called again on SIGHUP.
     """
-    mailbox = _mailbox_with_signals()
+    mailbox = _settled_process()
     server = _Server(load, mailbox)
     try:
         server.run()
@@ -61,7 +61,7 @@ def deliver_once(load: Callable[[], Settings], on_report: Callable[[Task, Report
         load: reads the configuration; raises ConfigError.
         on_report: hears what came of every attempt, and how many wait.
     """
-    mailbox = _mailbox_with_signals()
+    mailbox = _settled_process()
     daemon = Daemon(*load(), mailbox, Notifier(), on_report=on_report)
     daemon.run(once=True)
     return daemon.tally
@@ -142,8 +142,12 @@ def _folders_of(settings: Settings) -> tuple[Path, ...]:
     return (config.drop_dir, config.done_dir, config.failed_dir, config.work_dir)
 
 
-def _mailbox_with_signals() -> Mailbox[Attempted]:
-    """Let signals post messages, from here on; a lease that is broken must not kill us (fcntl(2), SIGIO)."""
+def _settled_process() -> Mailbox[Attempted]:
+    """Settle the process: where it runs, its umask, and its signals, which post messages from here on.
+
+    A lease that is broken must not kill it (fcntl(2), SIGIO).
+    """
+    affinity.gather()
     signals.block(_MEANINGS)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     os.umask(0o027)

@@ -26,6 +26,7 @@ LAYERS = [
     {"__init__", "errors", "escaping", "hints", "invoice", "outcome"},
     # one thing each, of which the others beside it know nothing
     {
+        "affinity",
         "answer",
         "backoff",
         "complaints",

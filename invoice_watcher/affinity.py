@@ -1,0 +1,44 @@
+"""All threads on one processor, but for those that move much.
+
+The interpreter runs one thread at a time, whatever the number of processors; a thread that hands it to one on another
+processor pays for waking that processor up, dozens of times for a document. On one processor the hand-over is a switch
+of the kernel's and no more (sched(7)). Whoever copies, digests or encrypts megabytes does that outside of the
+interpreter, so it may go where there is room. Guarantees: no processor but those the administrator allowed; other
+programs are free to leave the one that was chosen. Raises nothing: where the kernel refuses, all stays as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGE = 1024 * 1024
+_allowed = os.sched_getaffinity(0)
+_one = {sorted(_allowed)[os.getpid() % len(_allowed)]}  # another one for the next instance
+
+
+def gather() -> None:
+    """Keep the calling thread, and those that it starts from now on, on one processor."""
+    _stay(_one)
+
+
+@contextmanager
+def spread(size: int) -> Iterator[None]:
+    """Let the calling thread run anywhere for the length of a block that moves `LARGE` bytes or more."""
+    if size < LARGE:
+        yield
+        return
+    _stay(_allowed)
+    try:
+        yield
+    finally:
+        _stay(_one)
+
+
+def _stay(processors: set[int]) -> None:
+    with suppress(OSError):
+        os.sched_setaffinity(0, processors)
