@@ -10,7 +10,7 @@ PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
 
-.PHONY: help demo test test-oldest lint check bench samples schema clean
+.PHONY: help demo test test-faults test-oldest lint check bench samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,10 +19,15 @@ demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a loc
 	@$(BIN)/invoice-watcher demo
 
 test: $(VENV)/dev ## run the tests
-	@$(BIN)/pytest $(SPREAD) $(ARGS)
+	@$(BIN)/pytest $(SPREAD) --ignore tests/faults $(ARGS)
+
+test-faults: $(VENV)/dev ## inject faults at every system call of a delivery (needs strace, and the right to trace)
+	@command -v strace >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq strace >/dev/null; } || true
+	@$(BIN)/pytest $(SPREAD) tests/faults $(ARGS)
 
 test-oldest: $(VENV)/oldest ## run the tests with the oldest dependencies that pyproject.toml allows (Debian 13's)
-	@$(VENV)/oldest/bin/pytest $(SPREAD) $(ARGS)
+	@$(VENV)/oldest/bin/pytest $(SPREAD) --ignore tests/faults $(ARGS)
 
 lint: $(VENV)/dev ## formatting, lint and types
 	@$(BIN)/ruff format --check .

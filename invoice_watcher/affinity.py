@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGE = 1024 * 1024
-_allowed = os.sched_getaffinity(0)
-_one = {sorted(_allowed)[os.getpid() % len(_allowed)]}  # another one for the next instance
+_allowed: set[int] = set()
+_one: set[int] = set()
 
 
 def gather() -> None:
-    """Keep the calling thread, and those that it starts from now on, on one processor."""
+    """Keep the calling thread, and those that it starts from now on, on one processor; to be called once."""
+    _allowed.update(os.sched_getaffinity(0))
+    _one.add(sorted(_allowed)[os.getpid() % len(_allowed)])  # another one for the next instance
     _stay(_one)
 
 
 @contextmanager
 def spread(size: int) -> Iterator[None]:
-    """Let the calling thread run anywhere for the length of a block that moves `LARGE` bytes or more."""
+    """Let a gathered thread run anywhere for the length of a block that moves `LARGE` bytes or more."""
     if size < LARGE:
         yield
         return
@@ -40,5 +42,5 @@ def spread(size: int) -> Iterator[None]:
 
 
 def _stay(processors: set[int]) -> None:
-    with suppress(OSError):
+    with suppress(OSError):  # EINVAL for no processors: nobody was gathered
         os.sched_setaffinity(0, processors)

@@ -18,13 +18,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from invoice_watcher.backoff import back_off
-from invoice_watcher.outcome import Fault, Problem
+from invoice_watcher.outcome import WRONG_API_CODE, Fault, Problem
 
 if TYPE_CHECKING:
     from invoice_watcher.outcome import Deferred
 
 IN_A_ROW = 3
-WRONG_API_CODE = 101
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,6 @@ class Pause:
 
     problem: Problem
     fault: Fault
-    since: float
     probe_at: float
     not_before: float = 0.0
     probes: int = 0
@@ -140,8 +138,7 @@ def _paused(breaker: Breaker, queue: str, cause: _Cause, now: float, chance: flo
         return replace(breaker, pause=replace(before, probe_at=max(before.probe_at, asked), not_before=asked))
     probes = before.probes + 1 if before else 0
     probe_at = max(asked, now + _probe_wait(probes, breaker.initial, breaker.longest, chance))
-    since = before.since if before else now
-    pause = Pause(cause.problem, cause.fault, since, probe_at, asked, probes, cause.rotate)
+    pause = Pause(cause.problem, cause.fault, probe_at, asked, probes, cause.rotate)
     return replace(breaker, pause=pause)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from invoice_watcher import __version__, logs, streams
+from invoice_watcher import __version__, logs, signals, streams
 from invoice_watcher.checks import Grade, check_all
 from invoice_watcher.config import find_api_code, load, schema_text
 from invoice_watcher.config.units import duration
@@ -26,12 +26,13 @@ from invoice_watcher.outcome import Deferred, Delivered, Outcome, Rejected
 from invoice_watcher.progress import progress
 from invoice_watcher.sandbox import explain
 from invoice_watcher.sandbox import serve as serve_sandbox
-from invoice_watcher.sending import send_files
-from invoice_watcher.serve import Settings, deliver_once, serve
+from invoice_watcher.sending import Stop, send_files
+from invoice_watcher.serve import Settings, deliver_once, prepare, serve
 
 if TYPE_CHECKING:
     from invoice_watcher.checks import Finding
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 DEFAULT_CONFIG = "/etc/invoice-watcher/config.yaml"
 
 _config_option = click.option(
@@ -95,13 +96,10 @@ def _tell_unprinted() -> bool:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="invoice-watcher")
 def cli() -> None:
-    r"""Upload the invoices dropped into a folder to the i.materialise Invoice API.
+    """Upload the invoices dropped into a folder to the i.materialise Invoice API.
 
-    \b
-    Exit status: 0 all well; 1 an invoice was rejected, or what was asked for could not be
-    printed; 2 wrong usage;
-    75 some are left waiting (the API is away, or another instance runs); 78 the configuration
-    or the folders are wrong.
+    Exit status: 0 all well; 1 an invoice was rejected, or what was asked for could not be printed; 2 wrong usage;
+    75 some are left waiting (the API is away, or another instance runs); 78 the configuration or the folders are wrong.
     """
 
 
@@ -110,11 +108,13 @@ def cli() -> None:
 @click.option("--once", is_flag=True, help="Deliver what lies there now, then exit.")
 def run(config_path: Path, *, once: bool) -> int:
     """Watch the drop folder, and deliver whatever is dropped, for ever."""
+    mailbox = prepare()
     if not once:
-        serve(lambda: _settings(config_path))
+        serve(lambda: _settings(config_path), mailbox)
         return ExitStatus.OK
+    settings = _settings(config_path)
     with progress() as on_report:
-        tally = deliver_once(lambda: _settings(config_path), on_report)
+        tally = deliver_once(settings, mailbox, on_report)
     click.echo(f"{tally.delivered} delivered, {tally.rejected} rejected, {tally.waiting} waiting", err=True)
     return tally.exit_status
 
@@ -145,19 +145,25 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
     for path in files:
         if not path.is_file():  # opening a FIFO would wait for its writer
             raise click.UsageError(escape(f"{path} is no regular file"))
+    stop = Stop()
+    signals.block(_STOPS)
+    signals.listen(_STOPS, lambda _: stop.ask())
     config, api_code = _settings(config_path)
     outcomes: list[Outcome] = []
     try:
-        for path, outcome in send_files(files, config, api_code):
+        for path, outcome in send_files(files, config, api_code, stop):
             click.echo(f"{escape(str(path))}: {_told(outcome)}")
             outcomes.append(outcome)
     except OSError as error:
         path = files[len(outcomes)]  # a read that fails does not name the file
         raise click.UsageError(escape(f"cannot read {path}: {error.strerror or error}")) from error
+    for path in files[len(outcomes) :]:
+        click.echo(f"{escape(str(path))}: not sent: the program was stopped before")
     _tell_unprinted()  # and leave the status to what became of the invoices
     if any(isinstance(outcome, Rejected) for outcome in outcomes):
         return ExitStatus.REJECTED
-    return ExitStatus.WAITING if any(isinstance(outcome, Deferred) for outcome in outcomes) else ExitStatus.OK
+    unsent = len(outcomes) < len(files) or any(isinstance(outcome, Deferred) for outcome in outcomes)
+    return ExitStatus.WAITING if unsent else ExitStatus.OK
 
 
 @cli.command(epilog="\b\n" + explain())

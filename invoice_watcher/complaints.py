@@ -1,8 +1,9 @@
 """What has been wrong with a file for long is said aloud: once, and again every day for as long as it lasts.
 
 A file may be unfit for a moment a hundred times a day, and nobody wants to read of it; one that stays so needs a
-person, who must hear of it. Guarantees: nothing stays wrong for longer than a minute and a look in silence; the memory
-is bounded, and frees itself of what is not heard of any more. Raises nothing; time is an argument.
+person, who must hear of it. Guarantees: nothing stays wrong in silence for longer than its patience and a look, as long
+as no more files than the memory holds are wrong at once; the memory frees itself of what is not heard of any more.
+Raises nothing; time is an argument.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Complaints:
         """
         self._gap = max(gap, WORTH_A_WARNING)
         self._matters: dict[str, _Matter] = {}
+        self._swept_at = float("-inf")
 
     def about(self, name: str, reason: str, now: float, patience: float = WORTH_A_WARNING) -> None:
         """Hear that something is (still) wrong with a file.
@@ -55,6 +57,10 @@ class Complaints:
             matter.told[reason] = now
             _log.warning("%s %s", escape(name), reason, extra={"fields": {"FILE_NAME": name}})
 
+    def over(self, name: str) -> None:
+        """Nothing is wrong with a file any more; the next one of its name begins anew."""
+        self._matters.pop(name, None)
+
     def _matter(self, name: str, now: float) -> _Matter | None:
         """What is known of a file; its reasons may take turns, as those of one that is written to now and then do."""
         matter = self._matters.get(name)
@@ -66,6 +72,8 @@ class Complaints:
         return self._matters[name]
 
     def _has_room(self, now: float) -> bool:
-        """Forget what is over; False when that is nothing."""
-        self._matters = {name: one for name, one in self._matters.items() if now - one.heard <= self._gap}
+        """Forget what is over, now and then; False when the memory is full all the same."""
+        if now - self._swept_at > self._gap:
+            self._swept_at = now
+            self._matters = {name: one for name, one in self._matters.items() if now - one.heard <= self._gap}
         return len(self._matters) < MOST_REMEMBERED

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from invoice_watcher import affinity
 from invoice_watcher.complaints import Complaints
-from invoice_watcher.delivery import Delivery, Filed, NotReady, Report, Waiting
+from invoice_watcher.delivery import Delivery, Filed, Fit, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
 from invoice_watcher.journey import log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
@@ -90,7 +90,7 @@ class Daemon:
             self._spool, folders.drop.path, config.settle, self._naming, self._complaints, on_hint=mailbox.hint
         )
         rules = RetryRules(config.retry.initial, config.retry.max, config.retry.max_attempts)
-        self._queue = Queue(rules, config.api.workers)
+        self._queue = Queue(rules, config.api.workers, config.max_size)
         self._uploader = Uploader(config.api, api_code)
         self._delivery = Delivery(self._spool, self._uploader, _limits(config))
         self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
@@ -123,7 +123,7 @@ class Daemon:
             end = End.STOPPED
         finally:
             self._close()
-        self.tally.waiting = self._waiting()
+        self.tally.waiting, self.tally.stopped = self._waiting(), self._is_stopping
         return End.STOPPED if self._is_stopping else end
 
     def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
@@ -176,10 +176,11 @@ class Daemon:
         elif isinstance(report, Waiting) and not task.claimed:
             self._lookout.not_ready(task, _left_behind(report))
         elif isinstance(report, Filed):
+            self._complaints.over(task.invoice.name)
             rejected = isinstance(report.outcome, Rejected)
             self.tally.rejected += rejected
             self.tally.delivered += not rejected
-        if not isinstance(report, NotReady):
+        if not isinstance(report, NotReady | Fit):
             self._moved_at = time.monotonic()
         log_report(task, report)
         log_pause(before, self._queue.pause)
@@ -190,7 +191,7 @@ class Daemon:
 
     def _patience(self) -> float:
         """Seconds until something is due by itself."""
-        due = self._lookout.due_at(busy=self._is_busy())
+        due = min(self._lookout.due_at(busy=self._is_busy()), self._standing.due)
         if self._queue.schedule.under_way < self._config.api.workers and (wake := self._queue.wake_at()) is not None:
             due = min(due, wake)
         return max(0.0, due - time.monotonic())
@@ -203,7 +204,8 @@ class Daemon:
         stalled = time.monotonic() > self._moved_at + self._config.settle.incomplete_after
         if stalled or self._queue.pause is not None:
             return True
-        if schedule.ready or any(task.attempts < _ONCE_ATTEMPTS or task.decision for task in schedule.claimed()):
+        soon = any(task.attempts < _ONCE_ATTEMPTS or task.decision for task in schedule.claimed())
+        if soon or schedule.ready or self._queue.is_holding:
             return False
         return not self._lookout.expects_more()
 
@@ -216,7 +218,7 @@ class Daemon:
             if isinstance(found, Completed):
                 log_completed(found)
             else:
-                task = resumed(found, self._naming, self._spool.filed_for(found.name))
+                task = resumed(found, self._naming, self._spool.filed_for)
                 self._queue.resume(task, died=found.died)
                 if found.died:
                     log_suspect(task)
@@ -225,9 +227,9 @@ class Daemon:
         """Start nothing new; let what is under way end by itself, then end it."""
         self._lookout.stop()
         if under_way := self._queue.schedule.under_way:
-            _log.info("ending as soon as %d uploads have ended", under_way)
+            _log.info("ending; uploads under way, which may finish: %d", under_way)
         if not self._drain(GRACE):
-            _log.warning("breaking off %d uploads that did not end by themselves", self._queue.schedule.under_way)
+            _log.warning("breaking off what did not end by itself: %d", self._queue.schedule.under_way)
             self._uploader.stop()
             self._drain(_AFTER_GRACE)
         if self._reload_again:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
+# Held while a connection changes hands, and while one is shut down: `end` must never hit the exchange that has it next.
+_handing_over = threading.Lock()
+
+
 class _Connection(Protocol):
+    exchange: Exchange | None  # the one that uses it now
+
     @property
     def sock(self) -> object: ...
 
@@ -30,7 +36,7 @@ class Exchange:
 
     Attributes:
         deadline: monotonic seconds at which it ends.
-        connection: what it runs over, from the moment there is one.
+        connection: what it runs over, from the moment there is one; another exchange may have it afterwards.
         connected: the connection stood, and the request was begun.
         ended_because: the word for why it was ended from outside; None while it was not.
     """
@@ -43,6 +49,12 @@ class Exchange:
         self._beneath: socket.socket | None = None
         self.connected = False
         self.ended_because: str | None = None
+
+    def take(self, connection: _Connection) -> None:
+        """Run over this connection, new or kept alive; whoever used it before can no longer end it."""
+        with _handing_over:
+            connection.exchange = self
+            self.connection = connection
 
     def begin_connecting(self, connecting: Future[socket.socket]) -> None:
         """Take what the exchange waits for until it has a socket: `end` cancels it."""
@@ -66,15 +78,24 @@ class Exchange:
             self._beneath.close()
 
     def end(self, why: str) -> None:
-        """Shut its socket down, from any thread; may be called again for a socket that came later."""
+        """Shut its socket down, from any thread; may be called again for a socket that came later.
+
+        Its connection may have gone back to the pool by now, and be another's: that one is left alone.
+        """
         self.ended_because = self.ended_because or why
         if self._connecting is not None:
             self._connecting.cancel()
-        for sock in (self.connection.sock if self.connection else None, self._beneath):
-            if isinstance(sock, socket.socket):
-                with suppress(OSError):
-                    # Past ssl.SSLSocket's own shutdown, which tears TLS state from under the reading thread.
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        with _handing_over:
+            if self.connection is not None and self.connection.exchange is self:
+                _shut(self.connection.sock)
+                _shut(self._beneath)
+
+
+def _shut(sock: object) -> None:
+    if isinstance(sock, socket.socket):
+        with suppress(OSError):
+            # Past ssl.SSLSocket's own shutdown, which tears TLS state from under the reading thread.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class Deadlines:

@@ -17,12 +17,21 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from invoice_watcher.escaping import encodable
 from invoice_watcher.hints import hint_for
-from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
+from invoice_watcher.outcome import (
+    WRONG_API_CODE,
+    Deferred,
+    Delivered,
+    Fault,
+    Outcome,
+    Problem,
+    Rejected,
+    Source,
+)
 from invoice_watcher.policy import api_code_doubted
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
 from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import Unready
-from invoice_watcher.spool import GONE
+from invoice_watcher.spool import GONE, IN_USE
 from invoice_watcher.validation import Document, Limits, validate
 
 if TYPE_CHECKING:
@@ -30,7 +39,6 @@ if TYPE_CHECKING:
     from invoice_watcher.spool import Slot, Snapshot, Spool
     from invoice_watcher.uploader import Uploader
 
-WRONG_API_CODE = 101
 _IN_DOUBT_HINT = (
     " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
     "before you send the invoice another way."
@@ -67,7 +75,12 @@ class NotReady:
     unready: Unready
 
 
-Report: TypeAlias = Filed | Waiting | Held | NotReady
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """It was only looked at, may be sent, and was left where it is."""
+
+
+Report: TypeAlias = Filed | Waiting | Held | NotReady | Fit
 
 
 class Delivery:
@@ -88,6 +101,8 @@ class Delivery:
         """
         try:
             snapshot = self._spool.snapshot(task)
+            if snapshot is GONE and task.claimed:
+                self._spool.forget(task)
             if isinstance(snapshot, Unready):
                 return NotReady(snapshot)
             with closing(snapshot):
@@ -100,6 +115,8 @@ class Delivery:
         verdict = validate(task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
         if isinstance(verdict, Unready):
             return NotReady(verdict)
+        if task.look_only and isinstance(verdict, Document):
+            return Fit()
         if task.decision is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
             self._spool.verify()
         with self._spool.reserve() as slot:
@@ -116,7 +133,7 @@ class Delivery:
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return NotReady(GONE)
-            if error.errno in {errno.EPERM, errno.EBUSY}:  # its own: immutable, in a sticky folder, a mount point
+            if error.errno in IN_USE | {errno.EPERM}:  # its own: a mount point; immutable, or in a sticky folder
                 return NotReady(_IMMOVABLE)
             raise
 
@@ -165,8 +182,10 @@ class Delivery:
         task = record.task
         task.in_doubt = task.in_doubt or outcome.in_doubt
         task.last = outcome
-        # An answer that is not filed yet is known to this run alone: a crash leaves it as unknown as in mid-send.
-        self._spool.note(task, record.waiting(outcome, sending=task.decision is not None), slot)
+        # What the API said of these bytes is noted as such, so that the next run need not ask again.
+        decision = task.decision
+        note = record.final(decision.outcome, task.invoice.name) if decision else record.waiting(outcome)
+        self._spool.note(task, note, slot)
         return Waiting(outcome)
 
 
@@ -180,7 +199,7 @@ class _Record:
     def final(self, outcome: Delivered | Rejected, name: str) -> Receipt:
         """The receipt for a document that is filed away as `name`."""
         problem = outcome.problem if isinstance(outcome, Rejected) else None
-        if problem and self.task.in_doubt and problem.reason == "order_closed":
+        if problem and self.task.in_doubt and problem.reason == "order_closed" and _IN_DOUBT_HINT not in problem.hint:
             problem = Problem(
                 problem.source, problem.code, problem.reason, problem.message, problem.hint + _IN_DOUBT_HINT
             )

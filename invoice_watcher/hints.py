@@ -29,15 +29,14 @@ _HINTS = {
     "unsupported_format": "Only .pdf, .doc, .docx, .xls and .xlsx files are taken (or a .url shortcut to one). "
     f"Save or export the invoice as PDF, name it ORDERNUMBER.pdf, and {_AGAIN}.",
     "no_document": f"The printing service found no document in what was sent. {DEFAULT}",
-    "empty": f"The file is empty. Export the invoice once more and {_AGAIN}.",
+    "empty": f"Export the invoice once more and {_AGAIN}.",
     "too_large": "The file is larger than is allowed. Export it as a smaller PDF (with fewer or smaller pictures) "
     f"and {_AGAIN}.",
     "file_and_link": f"The printing service saw a document and a link at once. {DEFAULT}",
     # What was seen before anything was sent.
-    "bad_name": "The file's name does not say which order it belongs to. Rename it to the order number and nothing "
-    f"else, for example 12345.pdf, and {_AGAIN}.",
-    "content_mismatch": "What is inside the file is not what the end of its name says. Open it in the program that "
-    f"made it, save or export it again as PDF, and {_AGAIN}.",
+    "bad_name": f"Rename the file to the order number and nothing else, for example 12345.pdf, and {_AGAIN}.",
+    "content_mismatch": "Give the file the ending that fits what is inside it, for example .pdf; or open it in the "
+    f"program that made it, save or export it as PDF, and {_AGAIN}.",
     "incomplete": "The document is cut off: its end is missing, so it was probably copied or saved only in part. "
     f"Save or copy it once more and {_AGAIN}.",
     "poison": "The program stopped three times while sending this document, so it was put aside. Export the "

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from invoice_watcher.delivery import Filed, Held, NotReady, Report
+from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report
 from invoice_watcher.escaping import escape
-from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome
+from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected
 from invoice_watcher.spool import GONE
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 def log_report(task: Task, report: Report) -> None:
     """Tell what came of one attempt."""
     name = escape(task.invoice.name)
+    if isinstance(report, Fit):
+        return
     if isinstance(report, NotReady):
         lost = report.unready is GONE and task.claimed
         level = logging.ERROR if lost else logging.DEBUG
@@ -32,7 +34,7 @@ def log_report(task: Task, report: Report) -> None:
         _log.log(level, "%s %s%s", name, report.unready.reason, where, extra={"fields": _fields(task, None)})
         return
     outcome = report.outcome
-    extra = {"fields": _fields(task, outcome)}
+    extra = {"fields": _fields(task, outcome, held=isinstance(report, Held))}
     if isinstance(outcome, Delivered):
         _log.info("delivered %s", name, extra=extra)
         return
@@ -69,13 +71,13 @@ def log_pause(before: Pause | None, after: Pause | None) -> None:
         _log.log(level, "the queue is paused: %s. %s", escape(after.problem.message), after.problem.hint)
 
 
-def _fields(task: Task, outcome: Outcome | None) -> dict[str, object]:
-    words = {Delivered: "delivered", Deferred: "deferred"}
+def _fields(task: Task, outcome: Outcome | None, *, held: bool = False) -> dict[str, object]:
+    words = {Delivered: "delivered", Deferred: "deferred", Rejected: "held" if held else "rejected"}
     problem = getattr(outcome, "problem", None)
     return {
         "ORDER_ID": task.invoice.order_id,
         "FILE_NAME": task.invoice.name,
-        "OUTCOME": words.get(type(outcome), "rejected") if outcome else None,
+        "OUTCOME": words[type(outcome)] if outcome else None,
         "API_ERROR_CODE": problem.code if problem else None,
         "HTTP_STATUS": outcome.http_status if outcome else None,
         "ATTEMPT": task.attempts or None,

@@ -20,7 +20,7 @@ from invoice_watcher.spool import GONE
 from invoice_watcher.watcher import Watcher, gives_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from invoice_watcher.config import Settle
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_IN_MEMORY = 20_000
 _REST = 4.0  # times as long as the last look took, before a hint brings the next one
 _BUSY_REST = 1.0  # seconds, while there is enough to do
+_NO_FILE = "is no regular file, so it is left alone, with whatever lies in it"
 _RESTLESS = "keeps changing, so it is not sent; whatever writes to it has to come to an end"
 
 _log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class Lookout:
         self._settling.end_scan()
         self._beyond -= len(found)
         self.more += self._beyond
-        schedule.offer(self._task(name, signature, now) for _, name, signature in found)
+        schedule.offer(self._tasks(found, now))
         self._looked = (began, time.monotonic())
 
     def not_ready(self, task: Task, unready: Unready) -> None:
@@ -141,7 +142,7 @@ class Lookout:
         self.more = self._hopeful = 0
         for entry in self._spool.scan(self._naming.is_ignored):
             if not entry.regular:
-                self._complaints.about(entry.name, "is no regular file and is left alone", now.mono, 0.0)
+                self._complaints.about(entry.name, _NO_FILE, now.mono, 0.0)
                 continue
             wait = self._settling.wait_for(entry.name, entry.signature, now)
             if schedule.is_under_way(entry.name):
@@ -154,6 +155,15 @@ class Lookout:
             else:
                 self._beyond += 1
                 yield entry.signature.ctime_ns, entry.name, entry.signature
+
+    def _tasks(self, found: Iterable[tuple[int, str, Signature]], now: Clock) -> Iterator[Task]:
+        for _, name, signature in found:
+            try:
+                yield self._task(name, signature, now)
+            except OSError as error:  # only this file needs it, so only this file waits
+                self.more += 1
+                reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
+                self._complaints.about(name, reason, now.mono)
 
     def _task(self, name: str, signature: Signature, now: Clock) -> Task:
         unchanged_for = self._settling.unchanged_for(name, signature, now)

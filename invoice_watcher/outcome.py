@@ -14,7 +14,7 @@ from typing import TypeAlias
 class Fault(StrEnum):
     """Whose fault it is, which decides what happens next."""
 
-    FILE = "file"  # rejected at once: sending it again would change nothing
+    FILE = "file"  # rejected at once: sending it again as it is would change nothing
     WORLD = "world"  # deferred: it goes away by itself
     OPERATOR = "operator"  # the whole queue pauses until an administrator mends it
     OURS = "ours"  # this machine's: nothing is sent that could not be recorded
@@ -70,7 +70,7 @@ class Deferred:
     """Not now: try again later.
 
     Attributes:
-        fault: WORLD, OPERATOR or OURS.
+        fault: whose it is; FILE when the document was changed while it was sent, and has to be sent as it is now.
         in_doubt: the document may have reached the API, and its answer is unknown.
         retry_after: seconds the API asked us to wait; None when it did not.
         reached: the API's machine answered something, so it may be this one document that it cannot bear.
@@ -97,10 +97,11 @@ class ApiCode:
     fault: Fault
 
 
+WRONG_API_CODE = 101
 # The Invoice Add/Update API's own table; 105 may pass (the server with the linked document may come back).
 API_CODES = {
     100: ApiCode("unknown_order", "Order ID is wrong", Fault.FILE),
-    101: ApiCode("wrong_api_code", "Wrong API code", Fault.FILE),
+    WRONG_API_CODE: ApiCode("wrong_api_code", "Wrong API code", Fault.FILE),
     103: ApiCode("order_closed", "Order is already shipped or cancelled", Fault.FILE),
     104: ApiCode("bad_link", "Incorrect document link format", Fault.FILE),
     105: ApiCode("link_unreachable", "Document cannot be downloaded or timeout", Fault.WORLD),

@@ -166,7 +166,8 @@ def row_for_status(status: int) -> Row:
 
 
 def rejected_locally(code: int | None, reason: str, message: str) -> Rejected:
-    """Return the rejection for a fault found before anything was sent."""
+    """Return the rejection for a fault found before anything was sent; `message` becomes a sentence."""
+    message = message[:1].upper() + message[1:]
     return Rejected(Problem(Source.VALIDATION, code, reason, message, hint_for(reason)))
 
 

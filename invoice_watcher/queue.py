@@ -4,18 +4,20 @@
 because it alone keeps failing, held because a 101 may be the configuration's fault. What was under way when the
 program died is sent alone, so that the next death tells whose fault it was; who dies so three times is poison.
 Guarantees: a document is only ever rejected for failing while others went through; while the queue is paused nothing
-counts against a document, and nothing new is claimed but for a probe. No threads, no files: time and chance are
-arguments. Raises nothing.
+counts against a document, and nothing new is claimed but for a probe, and what is no invoice, for that needs no API to
+see. No threads, no files: time and chance are arguments. Raises nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
-from invoice_watcher.delivery import Filed, Held, NotReady, Report, Waiting
+from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
+from invoice_watcher.inspection import Inspection
 from invoice_watcher.outcome import Deferred, Delivered, Fault
 from invoice_watcher.policy import api_code_doubted, keeps_failing, rejected_locally
 from invoice_watcher.schedule import Decision, Schedule, Task
@@ -29,6 +31,8 @@ MOST_DOWNLOADS = 3
 MOST_CRASHES = 3
 _FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
+# Seconds for which a 101 is held in case that others come: people who drop several take moments between them.
+_COMPANY = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +47,25 @@ class RetryRules:
 class Queue:
     """All that waits, and whether it may flow."""
 
-    def __init__(self, rules: RetryRules, workers: int) -> None:
+    def __init__(self, rules: RetryRules, workers: int, largest: int = 0) -> None:
         """Start empty and flowing.
 
         Args:
             rules: how long to wait, how often to try.
             workers: how many documents may be under way at once.
+            largest: bytes; what is larger is no invoice.
         """
         self._rules = rules
         self._workers = workers
         self._breaker = Breaker(rules.initial, rules.longest)
         self._held: list[Task] = []
+        self._held_until = 0.0
         self._suspects: list[Task] = []
         self._condemned: list[Task] = []
         self._alone: Task | None = None
         self._answers = 0
         self.schedule = Schedule()
+        self._inspection = Inspection(self.schedule, largest)
 
     @property
     def pause(self) -> Pause | None:
@@ -76,6 +83,11 @@ class Queue:
         aside = len(self._held) + len(self._suspects) + len(self._condemned)
         return self.schedule.waiting + self.schedule.under_way + aside
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether a 101 waits to be judged, which takes moments."""
+        return bool(self._held)
+
     def resume(self, task: Task, *, died: bool) -> None:
         """Take up what an earlier run left.
 
@@ -92,9 +104,12 @@ class Queue:
 
     def next(self, now: float) -> Task | None:
         """Take out what to send now; None when nothing may, or nothing is due."""
+        self._release_held(now, 1.0)
         self._reject_condemned(now)
-        if self._is_full or not self._breaker.may_start(now):
+        if self._is_full:
             return None
+        if not self._breaker.may_start(now):
+            return self._next_to_look_at()
         if self._suspects:
             return self._next_suspect()
         if (pause := self.pause) is None:
@@ -102,14 +117,15 @@ class Queue:
         task = self.schedule.least_tried(fresh=self._probes_fresh(pause))
         if task is not None:
             self._breaker = self._breaker.started(task.invoice.queue)
-        return task
+        return task or self._next_to_look_at()
 
     def wake_at(self) -> float | None:
         """Return when `next` may have something new, monotonic seconds; None when only an event can bring it."""
         if self._is_full:
             return None
         if self.pause is None:
-            return self.schedule.wake_at()
+            moments = (self.schedule.wake_at(), self._held_until if self._is_idle else None)
+            return min((moment for moment in moments if moment is not None), default=None)
         startable = self._suspects or self.schedule.startable
         return self.pause.probe_at if self.pause.probing is None and startable else None
 
@@ -125,6 +141,9 @@ class Queue:
         self.schedule.finished(task)
         if task is self._alone:
             self._alone = None
+        looked_at, task.look_only = task.look_only, False
+        if looked_at and not isinstance(report, Fit):
+            self.schedule.withdraw(task)
         queue = task.invoice.queue
         match report:
             case Filed(outcome, _, True):
@@ -135,10 +154,13 @@ class Queue:
                 self._deferred(task, outcome, now, chance)
             case Held(outcome):
                 self._held.append(task)
+                self._held_until = now + _COMPANY
                 self._answers += 1
                 self._turn(self._breaker.wrong_api_code(queue, api_code_doubted(outcome).problem, now), now)
+            case Fit():
+                self._inspection.fit(task)
             case NotReady(unready) if task.claimed and unready is not GONE:
-                self._changed(task, now)
+                self._changed(task, now, (unready.known and unready.wait) or _CHANGED_AGAIN)
             case NotReady():
                 self._turn(self._breaker.withdrawn(queue), now)
         self._release_held(now, chance)
@@ -149,17 +171,18 @@ class Queue:
         self._breaker = breaker
         if opens:
             self.schedule.hasten(now)
+            self._inspection.end()
 
     def _answered(self, task: Task, now: float, *, delivered: bool) -> None:
         self._answers += 1
         self._turn(self._breaker.answered(task.invoice.queue, now, delivered=delivered), now)
 
-    def _changed(self, task: Task, now: float) -> None:
+    def _changed(self, task: Task, now: float, wait: float = _CHANGED_AGAIN) -> None:
         """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
         due = now + _CHANGED_AGAIN
         task.failures += self.pause is not None
         self._turn(self._breaker.withdrawn(task.invoice.queue, due if task.claimed else now), now)
-        self._again(task, due)
+        self._again(task, now + wait)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
         if outcome.fault is Fault.FILE:
@@ -191,16 +214,16 @@ class Queue:
     def _release_held(self, now: float, chance: float) -> None:
         """Judge the held ones as soon as it is clear whose fault their 101 is.
 
-        Something was delivered, or another answer came between, or nothing is left to compare with: the order's. The
-        queue was paused for it: the configuration's, and they are sent again one day.
+        Something was delivered, or another answer came between, or for a while nothing came to compare it with: the
+        order's. The queue was paused for it: the configuration's, and they are sent again one day.
         """
-        idle = not self.schedule.under_way and not self.schedule.ready
+        alone = self._is_idle and now >= self._held_until
         for task in list(self._held):
             if self.pause is not None:
                 task.decision = None
                 task.failures += 1
                 due = now + back_off(task.failures, self._rules.initial, self._rules.longest, chance)
-            elif idle or task.invoice.queue not in self._breaker.refused:
+            elif alone or task.invoice.queue not in self._breaker.refused:
                 due = now
             else:
                 continue
@@ -218,6 +241,17 @@ class Queue:
         self._breaker = self._breaker.started(task.invoice.queue)
         self.schedule.start(task)
         return task
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether something is held, and nothing else is there that could show whose fault it is."""
+        undecided = any(task.decision is None for task in chain(self.schedule.claimed(), self._suspects))
+        return bool(self._held) and not self.schedule.under_way and not self.schedule.ready and not undecided
+
+    def _next_to_look_at(self) -> Task | None:
+        if self.pause is None or self.pause.fault is Fault.OURS:
+            return None
+        return self._inspection.next()
 
     def _reject_condemned(self, now: float) -> None:
         """Put poison aside as soon as the API has answered for another, or when nothing else is left to try.

@@ -1,33 +1,40 @@
 """What an earlier run left in the work folder becomes a task again.
 
-Guarantees: a document goes to the order for which it was dropped, whatever name it bears in the work folder; that
-run's attempts, strikes and crashes count on. Pure. Raises nothing.
+Guarantees: a document goes to the order for which it was dropped, whatever name it bears in the work folder, and
+where that cannot be known now, to none; that run's attempts, strikes and crashes count on; an answer that it had is
+not asked for again. Raises only what asking for the order raises.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoice_watcher.receipt import nanoseconds
-from invoice_watcher.schedule import Task
+from invoice_watcher.outcome import Delivered, Rejected
+from invoice_watcher.receipt import nanoseconds, problem_of
+from invoice_watcher.schedule import Decision, Task
+from invoice_watcher.spool import UnreadableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from invoice_watcher.naming import Naming
+    from invoice_watcher.receipt import Receipt
     from invoice_watcher.spool import Recovered
 
+_NO_ORDER = ""  # which is no order ID: better rejected than sent to an order that was guessed
 
-def resumed(found: Recovered, naming: Naming, filed_for: str | None) -> Task:
+
+def resumed(found: Recovered, naming: Naming, filed_for: Callable[[str], str | None]) -> Task:
     """Return the task for a document that an earlier run left in the work folder.
 
     Args:
         found: the document, and its note.
         naming: reads an order out of a name.
-        filed_for: the order, where a receipt says it better than the name does.
+        filed_for: gives the order for a name, where a receipt says it better than the name does; asked only where the
+            note says nothing.
     """
     note = found.note
-    if note is not None and note.order_id is not None:
-        filed_for = note.order_id  # as the dropped name said; the name in the work folder may be another
-    task = Task(naming.read(found.name, filed_for), found.arrived_ns, work_name=found.work_name)
+    task = Task(naming.read(found.name, _order_of(found, filed_for)), found.arrived_ns, work_name=found.work_name)
     task.in_doubt = found.died
     task.crashes = int(found.died)
     task.attempts = 1 if note is None else note.attempts
@@ -36,4 +43,23 @@ def resumed(found: Recovered, naming: Naming, filed_for: str | None) -> Task:
         task.crashes += note.crashes or 0
         task.strikes = note.strikes or 0
         task.arrived_ns = nanoseconds(note.received_at, found.arrived_ns)
+        task.decision = _decision(note)
     return task
+
+
+def _order_of(found: Recovered, filed_for: Callable[[str], str | None]) -> str | None:
+    if found.note is not None and found.note.order_id is not None:
+        return found.note.order_id  # as the dropped name said; the name in the work folder may be another
+    try:
+        return filed_for(found.name)
+    except UnreadableError:
+        return _NO_ORDER
+
+
+def _decision(note: Receipt) -> Decision | None:
+    """Return the answer that could not be filed; it is about the bytes of its checksum, whatever lies there now."""
+    if note.state == "waiting" or note.sha256 is None:
+        return None
+    if note.error is None:
+        return Decision(Delivered(note.http_status or 0, note.response or ""), note.sha256)
+    return Decision(Rejected(problem_of(note.error), note.http_status, note.response), note.sha256)

@@ -10,6 +10,7 @@ its own memory: time is an argument. Raises nothing.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the API said of a document that could not be filed away yet: filed later, not sent again.
+    """What was decided of a document that could not be filed away yet: filed later, not sent again.
 
     Attributes:
-        outcome: the answer.
+        outcome: what the API said, or that the document is given up.
         sha256: of the bytes that were sent (another content is another document); None for whatever it holds.
     """
 
@@ -42,7 +43,7 @@ class Task:
     Attributes:
         invoice: what it is.
         arrived_ns: when it was dropped, nanoseconds since the epoch.
-        signature: how the scan saw it; None once it is claimed.
+        signature: how the scan saw it; None for what an earlier run had claimed.
         unchanged_for: seconds since it last changed, when the scan saw it.
         work_name: its name in the work folder; empty until it is claimed.
         due: when it may be sent again, monotonic seconds; 0 for at once.
@@ -54,6 +55,7 @@ class Task:
         in_doubt: an earlier attempt may have reached the API unanswered.
         last: what the last attempt came to.
         decision: see `Decision`.
+        look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
     """
 
     invoice: Invoice
@@ -70,6 +72,7 @@ class Task:
     in_doubt: bool = False
     last: Deferred | None = None
     decision: Decision | None = None
+    look_only: bool = False
 
     @property
     def claimed(self) -> bool:
@@ -92,12 +95,15 @@ class Schedule:
         self._due: list[tuple[float, int, Task]] = []
         self._behind: dict[str, list[Task]] = {}
         self._under_way: dict[str, Task] = {}
+        self._probed: Counter[str] = Counter()
+        self.offers = 0
         self._count = 0
 
     def offer(self, ready: Iterable[Task]) -> None:
         """Replace all ready tasks by what the scan found; what is under way is not among them."""
         self._behind.clear()
-        taken = {task.invoice.name for task in self._under_way.values()}
+        self.offers += 1
+        taken = {task.invoice.name for task in self._under_way.values() if not task.look_only}
         self._ready = [(task.arrived_ns, task.invoice.name, task) for task in ready if task.invoice.name not in taken]
         heapq.heapify(self._ready)
 
@@ -124,18 +130,32 @@ class Schedule:
         """Take out the next probe whether due or not: the claimed file that waited longest since its last try.
 
         Args:
-            fresh: take a ready one when every claimed one has been tried; always so when none is claimed.
+            fresh: take a ready one when every claimed one has been tried; always so when none is claimed. Of these too
+                the one that was tried least: a large file may not fit on a disk that has room for small ones.
         """
         heads = [tasks[0] for queue, tasks in self._claimed.items() if queue not in self._under_way]
         task = min(heads, key=lambda one: (one.failures, one.age_key), default=None)
         if task is None or fresh:
-            task = self._next_ready() or task
+            task = self._next_probe() or task
         if task is None:
             return None
         if task.claimed:
             self._drop_claimed(task)
         self.start(task)
         return task
+
+    def ready_tasks(self) -> list[Task]:
+        """Return what lies in the drop folder and could be sent."""
+        return [task for _, _, task in self._ready]
+
+    def is_busy(self, queue: str) -> bool:
+        """Tell whether a file of this order is under way."""
+        return queue in self._under_way
+
+    def withdraw(self, task: Task) -> None:
+        """Forget a ready task: its file lies elsewhere by now."""
+        self._ready = [one for one in self._ready if one[2] is not task]
+        heapq.heapify(self._ready)
 
     def start(self, task: Task) -> None:
         """A task that does not wait here goes under way."""
@@ -150,6 +170,7 @@ class Schedule:
 
     def hasten(self, now: float) -> None:
         """Let everything claimed come due: what held it up has passed."""
+        self._probed.clear()
         for queue, tasks in self._claimed.items():
             for task in tasks:
                 task.due = min(task.due, now)
@@ -208,6 +229,16 @@ class Schedule:
                 return task
             self._behind.setdefault(queue, []).append(task)
         return None
+
+    def _next_probe(self) -> Task | None:
+        free = [one for one in self._ready if one[2].invoice.queue not in self._under_way.keys() | self._claimed.keys()]
+        if not free:
+            return None
+        chosen = min(free, key=lambda one: (self._probed[one[1]], one))
+        self._probed[chosen[1]] += 1
+        self._ready.remove(chosen)
+        heapq.heapify(self._ready)
+        return chosen[2]
 
     def _drop_claimed(self, task: Task) -> None:
         queue = self._claimed[task.invoice.queue]

@@ -40,13 +40,13 @@ class Settings(NamedTuple):
     api_code: Secret
 
 
-def serve(load: Callable[[], Settings]) -> None:
+def serve(load: Callable[[], Settings], mailbox: Mailbox[Attempted]) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
         load: reads the configuration; raises ConfigError. Called again on SIGHUP.
+        mailbox: where signals arrive, see `prepare`.
     """
-    mailbox = _settled_process()
     server = _Server(load, mailbox)
     try:
         server.run()
@@ -54,15 +54,17 @@ def serve(load: Callable[[], Settings]) -> None:
         server.notifier.close()
 
 
-def deliver_once(load: Callable[[], Settings], on_report: Callable[[Task, Report, int], None]) -> Tally:
+def deliver_once(
+    settings: Settings, mailbox: Mailbox[Attempted], on_report: Callable[[Task, Report, int], None]
+) -> Tally:
     """Deliver what lies in the folder now, and say what it came to.
 
     Args:
-        load: reads the configuration; raises ConfigError.
+        settings: the configuration.
+        mailbox: where signals arrive, see `prepare`.
         on_report: hears what came of every attempt, and how many wait.
     """
-    mailbox = _settled_process()
-    daemon = Daemon(*load(), mailbox, Notifier(), on_report=on_report)
+    daemon = Daemon(*settings, mailbox, Notifier(), on_report=on_report)
     daemon.run(once=True)
     return daemon.tally
 
@@ -142,10 +144,11 @@ def _folders_of(settings: Settings) -> tuple[Path, ...]:
     return (config.drop_dir, config.done_dir, config.failed_dir, config.work_dir)
 
 
-def _settled_process() -> Mailbox[Attempted]:
+def prepare() -> Mailbox[Attempted]:
     """Settle the process: where it runs, its umask, and its signals, which post messages from here on.
 
-    A lease that is broken must not kill it (fcntl(2), SIGIO).
+    To be called before any thread is started: a signal goes to whichever thread does not block it. A lease that is
+    broken must not end the process (fcntl(2), SIGIO).
     """
     affinity.gather()
     signals.block(_MEANINGS)

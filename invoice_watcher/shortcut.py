@@ -15,7 +15,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-LARGEST = 64 * 1024
+LARGEST = 64 * 1024  # a shortcut is a few lines; whatever is larger is none
 LONGEST_LINK = 2048
 
 _SECTION = "[internetshortcut]"

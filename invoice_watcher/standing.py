@@ -24,13 +24,17 @@ class Tally:
     delivered: int = 0
     rejected: int = 0
     waiting: int = 0
+    stopped: bool = False
 
     @property
     def exit_status(self) -> ExitStatus:
-        """As `run --once` ends: a rejected invoice needs a person, so it outweighs what merely waits."""
+        """As `run --once` ends: a rejected invoice needs a person, so it outweighs what merely waits.
+
+        What waits because somebody stopped the program is no sign of anything being away.
+        """
         if self.rejected:
             return ExitStatus.REJECTED
-        return ExitStatus.WAITING if self.waiting else ExitStatus.OK
+        return ExitStatus.WAITING if self.waiting and not self.stopped else ExitStatus.OK
 
     def sentence(self, pause: Pause | None) -> str:
         """Return it in words, and why nothing flows where that is so."""
@@ -46,12 +50,16 @@ class Standing:
         self._notifier = notifier
         self._told = ""
         self._told_at = 0.0
+        self.due = float("inf")  # when `tell` has something that it may not tell yet, monotonic seconds
 
     def tell(self, tally: Tally, pause: Pause | None, now: float) -> None:
         """Tell how things stand, when that has changed, and not too often; `now` is in monotonic seconds."""
-        if now < self._told_at + _TOLD_EVERY:
-            return
+        self.due = float("inf")
         sentence = tally.sentence(pause)
-        if sentence != self._told:
-            self._notifier.status(sentence)
-            self._told, self._told_at = sentence, now
+        if sentence == self._told:
+            return
+        if now < self._told_at + _TOLD_EVERY:
+            self.due = self._told_at + _TOLD_EVERY
+            return
+        self._notifier.status(sentence)
+        self._told, self._told_at = sentence, now

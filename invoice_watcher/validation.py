@@ -14,6 +14,7 @@ from invoice_watcher.content import Verdict, inspect
 from invoice_watcher.invoice import Invoice, Kind
 from invoice_watcher.policy import rejected_locally
 from invoice_watcher.settling import Unready
+from invoice_watcher.shortcut import LARGEST as LARGEST_SHORTCUT
 from invoice_watcher.shortcut import ShortcutError, parse
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from invoice_watcher.outcome import Rejected
 
-# A shortcut is a few lines; whatever is larger is none.
-_LARGEST_SHORTCUT = 64 * 1024
 _EMPTY_PATIENCE = 2.0
 
 
@@ -102,7 +101,7 @@ def _by_content(document: Document, unchanged_for: float, limits: Limits) -> Doc
 
 
 def _with_link(document: Document) -> Document | Rejected:
-    raw = document.file.read(_LARGEST_SHORTCUT + 1)
+    raw = document.file.read(LARGEST_SHORTCUT + 1)
     document.file.seek(0)
     try:
         return Document(document.invoice, document.file, document.size, parse(raw))

@@ -44,7 +44,7 @@ LAYERS = [
     # rules, and the parts that stand beside the daemon
     {"breaker", "content", "demo", "logs", "policy", "sandbox", "schedule"},
     # what lies in the folders, and whether it is fit
-    {"spool", "validation"},
+    {"inspection", "spool", "validation"},
     # the two doors, folder and API, and the look through them
     {"checks", "lookout", "uploader"},
     # one invoice

@@ -22,6 +22,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket | None) -> None:
         self.sock = sock
+        self.exchange: Exchange | None = None
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def test_a_silent_server_is_given_up_at_the_deadline() -> None:
     with watch(0.5) as deadlines, silent_server() as sock:
         began = time.monotonic()
         with deadlines.exchange(began + 0.5) as exchange:
-            exchange.connection = Connection(sock)
+            exchange.take(Connection(sock))
             assert sock.recv(1) == b""
         assert 0.5 <= time.monotonic() - began < 0.7
         assert exchange.ended_because == "DeadlineExceeded"
@@ -56,7 +57,8 @@ def test_many_exchanges_end_each_in_its_own_time() -> None:
     with watch(0.4) as deadlines, silent_server() as first, silent_server() as second:
         began = time.monotonic()
         with deadlines.exchange(began + 0.2) as early, deadlines.exchange(began + 0.4) as late:
-            early.connection, late.connection = Connection(first), Connection(second)
+            early.take(Connection(first))
+            late.take(Connection(second))
             assert first.recv(1) == b""
             assert late.ended_because is None
             assert second.recv(1) == b""
@@ -67,11 +69,29 @@ def test_an_exchange_that_ends_in_time_is_left_alone() -> None:
     """Its connection goes back to the pool, and the next exchange over it must not be ended in its place."""
     with watch(0.2) as deadlines, silent_server() as sock:
         with deadlines.exchange(time.monotonic() + 0.1) as exchange:
-            exchange.connection = Connection(sock)
+            exchange.take(Connection(sock))
         sock.settimeout(0.3)
         with pytest.raises(TimeoutError):
             sock.recv(1)
         assert exchange.ended_because is None
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_exchange_whose_connection_is_anothers_by_now_ends_alone(*, secure: bool) -> None:
+    """One order's time runs out just after its answer came: the next order over the same connection goes through."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection, early, late = Connection(ours), Exchange(0.0), Exchange(0.0)
+        early.take(connection)
+        if secure:
+            early.begin_handshake(ours)
+        late.take(connection)
+        early.end("DeadlineExceeded")
+        theirs.sendall(b"answer")
+        assert ours.recv(6) == b"answer"
+        late.end("Stopped")
+        assert ours.recv(1) == b""
+        early.close()
 
 
 def test_a_connection_that_comes_late_is_ended_too() -> None:
@@ -79,7 +99,7 @@ def test_a_connection_that_comes_late_is_ended_too() -> None:
     with watch(0.2) as deadlines, silent_server() as sock, deadlines.exchange(time.monotonic()) as exchange:
         while exchange.ended_because is None:
             time.sleep(0.01)
-        exchange.connection = Connection(sock)
+        exchange.take(Connection(sock))
         assert sock.recv(1) == b""
 
 
@@ -89,7 +109,7 @@ def test_stopping_ends_what_is_under_way_and_what_begins() -> None:
         threading.Timer(0.1, deadlines.end_all).start()
         began = time.monotonic()
         with deadlines.exchange(began + 120) as exchange:
-            exchange.connection = Connection(sock)
+            exchange.take(Connection(sock))
             assert sock.recv(1) == b""
         assert time.monotonic() - began < 1
         assert exchange.ended_because == "Stopped"
@@ -111,7 +131,7 @@ def test_ending_without_a_socket_does_no_harm(sock: str | None) -> None:
     exchange = Exchange(0.0)
     closed = socket.socket()
     closed.close()
-    exchange.connection = Connection(closed if sock else None)
+    exchange.take(Connection(closed if sock else None))
     exchange.end("Stopped")
     assert exchange.ended_because == "Stopped"
 

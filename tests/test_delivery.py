@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import signal
@@ -32,6 +33,7 @@ from tests.support.rawserver import Peer, RawServer, answer, answering, saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from invoice_watcher.receipt import Receipt
     from tests.support.rawserver import Script
@@ -255,7 +257,7 @@ def test_a_document_that_is_open_when_it_shall_be_filed_is_filed_later(box: Box)
     with desk(box, play) as it:
         task = it.drop()
         assert deferral(it.attempt(task)) == ("changed", Fault.FILE)
-        assert it.note.sending, "a crash now would leave the answer unknown"
+        assert it.note.state == "done", "the next run need not ask again"
         assert isinstance(it.attempt(task), NotReady)
         os.close(held[0])
         assert it.attempt(task) == Filed(Delivered(200, "{}"), NAME, sent=False)
@@ -314,17 +316,24 @@ def test_nothing_is_sent_when_a_folder_is_not_the_one_it_was(box: Box) -> None:
     assert box.names() == {NAME}
 
 
+@contextmanager
+def immutable(path: Path) -> Iterator[None]:
+    """Let nobody change, move or remove a file, for the length of a block."""
+    if subprocess.run(["chattr", "+i", str(path)], capture_output=True, check=False).returncode:
+        pytest.skip("this file system has no immutable files")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+
+
 @needs_root
 def test_a_file_that_may_not_be_moved_is_left_alone(box: Box) -> None:
     """It is named with its reason, and does not stop the others."""
     with desk(box) as it:
         it.drop()
-        if subprocess.run(["chattr", "+i", str(box.drop / NAME)], capture_output=True, check=False).returncode:
-            pytest.skip("this file system has no immutable files")
-        try:
+        with immutable(box.drop / NAME):
             report = it.attempt(box.task(NAME))
-        finally:
-            subprocess.run(["chattr", "-i", str(box.drop / NAME)], check=True)
         assert isinstance(report, NotReady)
         assert report.unready.reason.startswith("may not be moved")
         assert not it.server.connections
@@ -388,6 +397,116 @@ def test_a_held_answer_that_cannot_be_noted_is_asked_again(box: Box, monkeypatch
         assert isinstance(it.attempt(task, hold=True), Held)
 
 
+def test_what_another_program_has_for_itself_is_left_alone_when_it_shall_be_claimed(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server refuses the rename for that one file's sake, in whichever words: the queue does not pause."""
+    with desk(box) as it:
+        task = it.drop()
+        for code in (errno.ETXTBSY, errno.EAGAIN):
+            monkeypatch.setattr(syscalls, "_libc", OldKernel(code))
+            assert isinstance(it.attempt(task), NotReady)
+        monkeypatch.undo()
+        assert not it.server.connections
+        assert isinstance(it.attempt(task), Filed)
+
+
+@needs_root
+def test_a_delivery_does_not_wait_for_an_old_receipt_that_cannot_be_removed(box: Box) -> None:
+    """Somebody made it immutable: the invoice is filed beside its own receipt, and the old one stays."""
+    old = box.put(f"failed/{NAME}.json", written("failed"))
+    with desk(box) as it, immutable(old):
+        assert isinstance(it.attempt(it.drop()), Filed)
+    assert box.names() == {f"done/{NAME}", f"done/{NAME}.json", f"failed/{NAME}.json"}
+
+
+def test_a_claimed_document_that_was_taken_away_leaves_no_history(box: Box) -> None:
+    """Another file of its name, cut off by a crash, does not go to the old one's order with the old one's count."""
+    with desk(box, answering(BUSY)) as it:
+        task = it.drop()
+        it.attempt(task)
+        (box.work / NAME).unlink()
+        assert it.attempt(task) == NotReady(GONE)
+    assert box.names() == set()
+
+
+@contextmanager
+def answered_while_open(box: Box, *replies: bytes, in_doubt: bool = False) -> Iterator[tuple[Desk, int]]:
+    """Let the API answer for a document that somebody has open for writing, and the program stop; give that file."""
+    held: list[int] = []
+
+    def play(peer: Peer) -> None:
+        for reply in replies:
+            peer.request()
+            if not held:
+                held.append(os.open(box.work / NAME, os.O_WRONLY))
+            peer.send(reply)
+
+    with desk(box, play) as it:
+        task = it.drop()
+        task.in_doubt = in_doubt
+        assert deferral(it.attempt(task)) == ("changed", Fault.FILE)
+        box.reopen()
+        yield it, held[0]
+
+
+@pytest.mark.parametrize(("reply", "folder"), [(answer(200, b'{"ok": true}'), "done"), (CLOSED, "failed")])
+def test_an_answer_that_could_not_be_filed_outlives_a_stop(box: Box, reply: bytes, folder: str) -> None:
+    """The document is closed by the next start: it is filed there and then, and not sent again."""
+    with answered_while_open(box, reply) as (it, held):
+        os.close(held)
+        (found,) = box.spool().recover()
+        assert isinstance(found, Completed)
+        assert len(it.server.requests) == 1
+    assert box.names() == {f"{folder}/{NAME}", f"{folder}/{NAME}.json"}
+
+
+@pytest.mark.parametrize(("reply", "folder"), [(answer(200, b'{"ok": true}'), "done"), (CLOSED, "failed")])
+def test_an_answer_is_kept_until_the_document_is_closed(box: Box, reply: bytes, folder: str) -> None:
+    """It is still open at the next start, so it is filed later, as answered; the stop does not count as a crash."""
+    with answered_while_open(box, reply) as (it, held):
+        note = it.note
+        (found,) = box.spool().recover()
+        task = found_task(found)
+        assert (task.crashes, task.attempts, task.in_doubt) == (0, 1, False)
+        with delivering(box, it.server.url) as delivery:
+            assert isinstance(delivery.attempt(task), NotReady)
+            os.close(held)
+            report = delivery.attempt(task)
+        assert isinstance(report, Filed)
+        assert not report.sent
+        assert len(it.server.requests) == 1
+    assert box.names() == {f"{folder}/{NAME}", f"{folder}/{NAME}.json"}
+    receipt = box.receipt(f"{folder}/{NAME}.json")
+    assert (receipt.http_status, receipt.response, receipt.error) == (note.http_status, note.response, note.error)
+
+
+def test_an_answer_is_not_for_what_was_written_after_it(box: Box) -> None:
+    """The document was changed while the program was stopped: it is sent as it is now, and nothing is in doubt."""
+    with answered_while_open(box, answer(), answer()) as (it, held):
+        os.pwrite(held, OTHER_PDF, 0)
+        os.close(held)
+        (found,) = box.spool().recover()
+        task = found_task(found)
+        assert (task.crashes, task.invoice.order_id) == (0, "12345")
+        with delivering(box, it.server.url) as delivery:
+            assert isinstance(delivery.attempt(task), Filed)
+        assert [request.parts[0].get_payload(decode=True) for request in it.server.requests] == [PDF, OTHER_PDF]
+    assert check_delivered(box, OTHER_PDF).attempts == 2
+
+
+def test_a_hint_of_doubt_is_given_once(box: Box) -> None:
+    """Also when the refusal could only be filed after a stop."""
+    with answered_while_open(box, CLOSED, in_doubt=True) as (it, held):
+        task = found_task(box.spool().recover()[0])
+        os.close(held)
+        with delivering(box, it.server.url) as delivery:
+            assert isinstance(delivery.attempt(task), Filed)
+    error = box.receipt(f"failed/{NAME}.json").error
+    assert error is not None
+    assert error.hint.count("An earlier attempt to send it was cut off") == 1
+
+
 def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
     """It alone kept failing while others went through."""
     with desk(box, answering(BUSY)) as it:
@@ -408,7 +527,7 @@ def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
 def found_task(found: Recovered | Completed) -> Task:
     """Return the task that a restart makes of what it found."""
     assert isinstance(found, Recovered)
-    return resumed(found, NAMING, None)
+    return resumed(found, NAMING, lambda _: None)
 
 
 def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box) -> None:
@@ -455,7 +574,19 @@ def test_a_recovered_document_belongs_to_the_order_it_was_dropped_for(
         box.put(f".processing/{work_name}.json", text)
     (found,) = box.spool().recover()
     assert isinstance(found, Recovered)
-    assert resumed(found, Naming.of("[A-Za-z0-9._-]+"), None).invoice.order_id == order_id
+    assert resumed(found, Naming.of("[A-Za-z0-9._-]+"), lambda _: None).invoice.order_id == order_id
+
+
+def test_a_recovered_document_whose_order_cannot_be_known_is_sent_to_none(box: Box) -> None:
+    """Its old receipt cannot be read, and its name may mean another order: the start goes on, nothing is guessed."""
+    name = "12345.2.pdf"
+    box.put(f".processing/{name}")
+    with box.put(f"failed/{name}.json", written("failed", name)).open("r+b") as file:
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        (found,) = box.spool().recover()
+        assert isinstance(found, Recovered)
+        task = resumed(found, Naming.of("[0-9.]+"), box.spool().filed_for)
+    assert task.invoice.order_id is None
 
 
 def test_a_crash_at_any_step_of_a_document_that_was_moved_back(memory_box: Box) -> None:
@@ -472,7 +603,7 @@ def test_a_crash_at_any_step_of_a_document_that_was_moved_back(memory_box: Box) 
             killed = killed_at(call, lambda: _walk(box, server, task))  # noqa: B023 - run at once
             box.reopen()
             tasks = [
-                resumed(found, NAMING, box.spool().filed_for(found.name))
+                resumed(found, NAMING, box.spool().filed_for)
                 for found in box.spool().recover()
                 if isinstance(found, Recovered)
             ]
@@ -575,7 +706,6 @@ def _attempt(delivery: Delivery, task: Task) -> Report | None:
 def _attempt_until_filed(box: Box, delivery: Delivery, task: Task, report: Report | None) -> None:
     if isinstance(report, NotReady):
         assert report.unready.reason.startswith("cannot be read")
-        assert not task.claimed
     if not isinstance(report, Filed):
         assert report is None or isinstance(report, NotReady) or deferral(report) == ("not_recordable", Fault.OURS)
         assert [raw for raw in box.files().values() if raw == PDF] == [PDF]

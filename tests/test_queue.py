@@ -10,6 +10,7 @@ from invoice_watcher.delivery import Filed, NotReady, Waiting
 from invoice_watcher.outcome import Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue, RetryRules
 from invoice_watcher.schedule import Decision, Task
+from invoice_watcher.settling import Unready
 from invoice_watcher.spool import GONE
 from tests.support.world import (
     DAY,
@@ -27,8 +28,6 @@ from tests.support.world import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from invoice_watcher.settling import Unready
 
 
 @pytest.mark.parametrize("max_attempts", [1, 2, 10])
@@ -163,13 +162,39 @@ def test_room_on_the_disk_ends_the_pause_without_another_upload() -> None:
     assert queue.waiting == 0
 
 
-def test_lone_wrong_order_is_rejected_at_once() -> None:
+def test_lone_wrong_order_is_rejected_soon() -> None:
     """The first invoice ever is for somebody else's order (101): the clerk hears of it now, not with the next one."""
     world = World(all_but({"1": rejected(101)}))
     world.drop("1")
-    world.run(1)
+    world.run(5)
     assert world.filed == {"1": rejected(101)}
     assert len(world.calls) == 1
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.3, 2.5])
+def test_wrong_api_code_rejects_nobody_who_comes_singly(gap: float) -> None:
+    """The first three orders ever, dropped one after another by a person, are all answered 101: none is condemned."""
+    world = World(lambda _task, now: DELIVERED if now >= HOUR else rejected(101))
+    for number in range(5):
+        world.drop(str(number))
+        world.run(world.now + gap)
+    world.run(HOUR)
+    assert world.filed == {}
+    assert world.queue.pause is not None
+    world.run(2 * HOUR)
+    assert world.filed == {str(number): DELIVERED for number in range(5)}
+
+
+def test_held_wrong_orders_wait_for_what_is_under_way_from_before() -> None:
+    """After a crash several are sent again one by one, all answered 101: the first is not judged before the others."""
+    world = World(lambda _task, _now: rejected(101))
+    for number in range(5):
+        task = task_of(str(number), number, claimed=True)
+        task.crashes = 1
+        world.queue.resume(task, died=True)
+    world.run(HOUR)
+    assert world.filed == {}
+    assert world.queue.waiting == 5
 
 
 def test_wrong_api_code_rejects_nobody() -> None:
@@ -273,3 +298,15 @@ def test_nothing_wakes_the_loop_for_what_cannot_start() -> None:
     assert queue.wake_at() is None
     queue.report(slow, Waiting(failure(Fault.OURS)), 100, 0.5)
     assert queue.next(100) is not None
+
+
+def test_a_claimed_file_that_cannot_be_read_is_not_tried_all_the_time() -> None:
+    """A disk may try for long at a bad place: the worker is free for the others meanwhile, and the queue flows."""
+    world = World(all_but({}))
+    task = task_of("12345", 0, claimed=True)
+    world.queue.resume(task, died=False)
+    assert world.queue.next(0.0) is task
+    world.queue.report(task, NotReady(Unready("cannot be read", 10.0, known=True)), 0.0, 0.5)
+    assert world.queue.pause is None
+    assert world.queue.next(9.9) is None
+    assert world.queue.next(10.0) is task

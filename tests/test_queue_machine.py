@@ -149,7 +149,8 @@ class QueueMachine(RuleBasedStateMachine):
         if self.queue._held:
             assert self.queue.pause is None
             assert self.queue.may_hold
-            assert self.queue.schedule.under_way or self.queue.schedule.ready
+            others = self.queue.schedule.under_way or self.queue.schedule.waiting
+            assert others or self.queue.wake_at() is not None, "held for ever"
 
     def teardown(self) -> None:
         """Once the API is back and answers, every file is filed within minutes, though none is dropped any more."""

@@ -606,6 +606,39 @@ def test_stopping_breaks_off_what_is_under_way() -> None:
     assert len(server.requests) == 1
 
 
+def test_what_begins_after_the_stop_is_not_sent_over_a_connection_kept_alive() -> None:
+    """It would arrive, and not be believed, so that the order would be uploaded twice."""
+    with RawServer(answering()) as server, to(server.url) as uploader:
+        assert isinstance(uploader.send(document()), Delivered)
+        uploader.stop()
+        assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
+    assert len(server.requests) == server.connections == 1
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    """Ask for stacks that no machine has: the system refuses each new thread with EAGAIN, as at a limit of tasks."""
+    usual = threading.stack_size(1 << 50)
+    try:
+        yield
+    finally:
+        threading.stack_size(usual)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_machine_that_gives_no_thread_loses_nothing(scheme: str) -> None:
+    """At the limit of its tasks an order waits, unsent and without blame, and goes once there is room."""
+    with RawServer(answering()) as server, to(server.url) as uploader:
+        with to(server.url.replace("http", scheme)) as other, no_more_threads():
+            outcome = other.send(document())
+        assert deferral(outcome) == ("unreachable", Fault.WORLD, False)
+        assert isinstance(outcome, Deferred)
+        assert not outcome.reached
+        assert "can't start new thread" in outcome.problem.message
+        assert isinstance(uploader.send(document()), Delivered)
+    assert server.connections == 1
+
+
 @contextmanager
 def black_hole() -> Iterator[str]:
     """Give an address where a connection is neither taken nor refused: the queue of the listener is full."""

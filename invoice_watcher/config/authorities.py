@@ -1,4 +1,4 @@
-"""Whether the file that `api.ca_bundle` names holds certificates.
+"""Whether the file that `api.ca_bundle` names holds certificates, all of them sound.
 
 Asks the file system. Raises nothing: what is wrong with the file is a conflict, which blames the key.
 """
@@ -29,8 +29,9 @@ def _unfit(path: Path) -> str | None:
         if path.exists() and not path.is_file():  # opening a FIFO would wait for its writer
             return "is no file; name one PEM file with the certificates to trust"
         context.load_verify_locations(path)
-    except ssl.SSLError:
-        pass
+    except ssl.SSLError as error:  # one that is damaged makes OpenSSL refuse the whole file
+        if error.reason != "NO_CERTIFICATE_OR_CRL_FOUND":
+            return "holds a certificate that cannot be read; each must be whole, from its BEGIN line to its END line"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if context.cert_store_stats()["x509"]:

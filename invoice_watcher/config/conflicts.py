@@ -39,6 +39,7 @@ def conflicts(config: Config) -> Iterator[Conflict]:
     yield from _folders(config)
     yield from _files(config)
     yield from _status_page(config)
+    yield from _proxy(config)
     if config.settle.quiet > config.settle.incomplete_after:
         bound = show_duration(config.settle.incomplete_after)
         text = f"settle.quiet must not be longer than settle.incomplete_after ({bound})"
@@ -90,3 +91,13 @@ def _status_page(config: Config) -> Iterator[Conflict]:
     for key, folder in _named_folders(config)[1:]:
         if folder == page or page in folder.parents:
             yield Conflict(("status_page", key), f"status_page and {key} have the same name")
+
+
+def _proxy(config: Config) -> Iterator[Conflict]:
+    """Only within this machine may the API code travel unencrypted; a proxy may be anywhere."""
+    if config.api.proxy and config.api.base_url.startswith("http://"):
+        text = (
+            "api.proxy would be sent the API code unencrypted, because api.base_url is an http:// address; "
+            "leave api.proxy out (this machine needs no proxy to reach itself), or give an https:// address"
+        )
+        yield Conflict(("api.proxy", "api.base_url"), text)

@@ -72,7 +72,7 @@ def _verdict(console: Console, faults: list[str], seconds: float) -> ExitStatus:
     if faults:
         return ExitStatus.REJECTED
     done = sum(one.folder == "done" for one in EXPECTED.values())
-    text = f"{done} delivered, {len(EXPECTED) - done} rejected, nothing lost, each sent once, in {seconds:.0f} s."
+    text = f"{done} delivered, {len(EXPECTED) - done} rejected, nothing lost, each accepted once, in {seconds:.0f} s."
     console.print(Text(text, "bold green"))
     return ExitStatus.OK
 

@@ -77,7 +77,7 @@ def running(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "werkzeug":
             raise
-        raise MissingExtraError("The sandbox needs werkzeug: pip install 'invoice-watcher[sandbox]'") from error
+        raise MissingExtraError("the sandbox needs the package werkzeug: pip install werkzeug") from error
     with serving(host, port, api_code=api_code, mode=mode or Mode()) as sandbox:
         yield sandbox
 

@@ -23,6 +23,8 @@ from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.snapshot import (
     GONE,
+    IN_USE,
+    OURS,
     Snapshot,
     UnreadableError,
     is_unchanged,
@@ -38,14 +40,26 @@ if TYPE_CHECKING:
     from invoice_watcher.receipt import Receipt
     from invoice_watcher.schedule import Task
 
-__all__ = ["GONE", "Completed", "Entry", "Folders", "Recovered", "Slot", "Snapshot", "Spool", "leases_work"]
+__all__ = [
+    "GONE",
+    "IN_USE",
+    "Completed",
+    "Entry",
+    "Folders",
+    "Recovered",
+    "Slot",
+    "Snapshot",
+    "Spool",
+    "UnreadableError",
+    "leases_work",
+]
 
 _UNKNOWN = Signature(0, 0, 0, 0)
-_UNREADABLE_AGAIN = 60.0  # seconds; a disk may try for long before it gives up
+_UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
 
 
 class Entry(NamedTuple):
-    """One name in the drop folder, as the scan saw it. `regular` is false for what is never taken."""
+    """One name in the drop folder, as the scan saw it; `regular` is false for folders, links, and the like."""
 
     name: str
     signature: Signature
@@ -64,11 +78,12 @@ class Spool:
             receipts: whether delivered documents get a sidecar too.
         """
         self._folders = folders
+        self._own = {folder.identity[1] for folder in folders}
         self._largest = largest
         self._receipts = receipts
 
     def scan(self, passed_over: Callable[[str], bool]) -> Iterator[Entry]:
-        """Iterate over the drop folder, names that are passed over and subfolders left out.
+        """Iterate over the drop folder, names that are passed over and our own folders left out.
 
         Raises FolderLostError when the folder is not the one that was opened, or is closed to us, and
         FolderUnavailableError when it cannot be read now.
@@ -77,6 +92,7 @@ class Spool:
         drop = self._folders.drop
         try:
             os.stat(".", dir_fd=drop.fd)  # which needs the same right as the files in it
+            self._folders.verify_rights()
             with os.scandir(drop.fd) as entries:
                 yield from (found for entry in entries if not passed_over(entry.name) and (found := self._look(entry)))
         except PermissionError as error:
@@ -86,7 +102,7 @@ class Spool:
 
     def _look(self, entry: os.DirEntry[str]) -> Entry | None:
         try:
-            if entry.is_dir(follow_symlinks=False):
+            if entry.inode() in self._own and entry.is_dir(follow_symlinks=False):
                 return None
             found = os.stat(entry.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -102,9 +118,9 @@ class Spool:
     def snapshot(self, task: Task) -> Snapshot | Unready:
         """Copy the document, from whichever folder it lies in; or say why it is not ready."""
         work = self._folders.work.fd
-        if task.claimed:
-            return take_snapshot(task.work_name, work, work, self._largest, None)
         try:
+            if task.claimed:
+                return take_snapshot(task.work_name, work, work, self._largest, None)
             return take_snapshot(task.invoice.name, self._folders.drop.fd, work, self._largest, task.signature)
         except UnreadableError as error:
             reason = f"cannot be read ({error.strerror}); drop it anew, and have the administrator look at the disk"
@@ -142,6 +158,11 @@ class Spool:
         """Write down, durably, how things stand with a claimed document."""
         slot.write(receipt, note_name(task.work_name))
 
+    def forget(self, task: Task) -> None:
+        """Remove the note of a claimed document that is gone: another one of its name must not inherit its history."""
+        with suppress(FileNotFoundError):
+            os.unlink(note_name(task.work_name), dir_fd=self._folders.work.fd)
+
     def finish(
         self,
         task: Task,
@@ -165,13 +186,16 @@ class Spool:
         """Return the order of a failed document of this name that a person has moved back, as its receipt tells it.
 
         A name such as `12345.2.pdf` was given by this program, and says less than the receipt beside which it lay.
-        Raises FolderUnavailableError when that cannot be read now.
+        Raises UnreadableError when that one receipt cannot be read now, so the order is unknown, and
+        FolderUnavailableError when none could be.
         """
         if not is_numbered(name):
             return None
         try:
             receipt = stale_receipt(name, self._folders.failed)
         except OSError as error:
+            if error.errno not in OURS:
+                raise UnreadableError(*error.args) from error
             text = f"{self._folders.failed.path} cannot be read now: {error.strerror}"
             raise FolderUnavailableError(text) from error
         return receipt.order_id if receipt else None

@@ -214,16 +214,13 @@ def carry_out(work_name: str, name: str, folders: Folders, target: Folder, sidec
 def remove_stale(name: str, folder: Folder) -> bool:
     """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that.
 
-    One that cannot be read stays: no invoice has to wait because of an old receipt.
+    One that cannot be read or removed stays: no invoice has to wait because of an old receipt.
     """
-    with _pairing:
-        try:
-            receipt = stale_receipt(name, folder)
-        except OSError:
-            receipt = None
-        if receipt is not None:
+    with _pairing, suppress(OSError):
+        if stale_receipt(name, folder) is not None:
             os.unlink(name + SUFFIX, dir_fd=folder.fd)
-    return receipt is not None
+            return True
+    return False
 
 
 def stale_receipt(name: str, folder: Folder) -> Receipt | None:

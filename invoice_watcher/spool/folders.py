@@ -86,6 +86,12 @@ class Folders:
             if (found.st_dev, found.st_ino) != folder.identity:
                 raise FolderLostError(f"{folder.path} is not the folder it was: it was replaced or mounted over")
 
+    def verify_rights(self) -> None:
+        """Raise FolderLostError unless files can still be moved out of and into each folder."""
+        for folder in self:
+            if not os.access(folder.path, os.W_OK | os.X_OK, effective_ids=True):
+                raise FolderLostError(f"{folder.path} may not be written by this user, or is read-only")
+
     def close(self) -> None:
         """Let go of folders and locks."""
         while self._open:

@@ -1,10 +1,12 @@
 """What a stopped or crashed run left in the work folder, and what it means.
 
     document  note                      so                                          what is done
-    there     none, or of other bytes   it died during the first attempt            in doubt: deliver again, count it
+    there     none                      it died during the first attempt            in doubt: deliver again, count it
     there     waiting, sending          it died during a later attempt              in doubt: deliver again, count it
     there     waiting                   it was stopped in good order                deliver when due
     there     done or failed            the decision was made                       complete the moves, send nothing
+          of other bytes, or open   the decision was made; it was or may be     file it if it is the same after all,
+          for writing               changed since                               else deliver what it is now
     twice     -                         no rename here: it died between link and    remove the name in the work folder
                                         unlink, and the other folder has it too
     gone      done or failed            all but the last step was made              remove the note
@@ -37,7 +39,7 @@ from invoice_watcher.spool.filing import (
     original_name,
     read_receipt,
 )
-from invoice_watcher.spool.syscalls import exists
+from invoice_watcher.spool.syscalls import Lease, exists, lease_for_reading
 
 if TYPE_CHECKING:
     from invoice_watcher.receipt import Receipt
@@ -53,7 +55,8 @@ class Recovered:
     Attributes:
         work_name: its name there.
         name: its name when it was dropped.
-        note: what was written down about it; None when it was under way for the first time.
+        note: what was written down about it; None when it was under way for the first time. One that holds a decision
+            is about other bytes, or the document is open for writing.
         arrived_ns: when it was claimed, nanoseconds since the epoch.
     """
 
@@ -120,10 +123,8 @@ def _read(work_name: str, folders: Folders, *, receipts: bool) -> Recovered | Co
     if not _is_regular(found):
         return None
     note = read_receipt(note_name(work_name), folders.work)
-    if note is not None and note.state != "waiting":
-        if _tells_of(note, work_name, folders.work):
-            return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
-        note = None
+    if note is not None and note.state != "waiting" and _tells_of(note, work_name, folders.work):
+        return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
     return Recovered(work_name, original_name(work_name), note, found.st_ctime_ns)
 
 
@@ -132,10 +133,10 @@ def _is_regular(found: os.stat_result) -> bool:
 
 
 def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
-    """Whether a decision is about these very bytes: somebody may have held the file open and written on."""
+    """Whether a decision is about these very bytes: somebody may have written on, or be about to."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file:
-        if os.fstat(file.fileno()).st_size != note.size:
+    with open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file, lease_for_reading(file.fileno()) as lease:
+        if lease is Lease.BUSY or os.fstat(file.fileno()).st_size != note.size:
             return False
         return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 

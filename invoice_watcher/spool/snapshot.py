@@ -25,6 +25,7 @@ from invoice_watcher.settling import Signature, Unready
 from invoice_watcher.spool.syscalls import Lease, lease_for_reading, lease_is_wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -39,11 +40,11 @@ _CHANGED = Unready("changed while it was being read")
 _LINKED = Unready("has a second name (hard link)")
 _NOT_REGULAR = Unready("is no regular file", known=True)
 
-# What the opening of a file answers while another has it for itself: by a lease for writing (open(2), O_NONBLOCK), or
-# on a Windows server.
-_IN_USE = frozenset({errno.EAGAIN, errno.EBUSY, errno.ETXTBSY})
+# What the opening, or the renaming, of a file answers while another has it for itself: by a lease for writing (open(2),
+# O_NONBLOCK), or on a Windows server.
+IN_USE = frozenset({errno.EAGAIN, errno.EBUSY, errno.ETXTBSY})
 # What the opening of a file answers for the program's or the machine's sake, and would for every other file.
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class UnreadableError(OSError):
@@ -60,7 +61,6 @@ class Snapshot:
         sha256: of the bytes, in hexadecimal; None when there is no copy.
         owner: the name of the user who owns the file.
         signature: the file as it was when it was read.
-        leased: the kernel vouched that nobody was writing.
     """
 
     descriptor: int
@@ -69,7 +69,6 @@ class Snapshot:
     sha256: str | None
     owner: str
     signature: Signature
-    leased: bool
 
     def close(self) -> None:
         """Let go of the copy and of the file; may be called twice."""
@@ -156,40 +155,50 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
         document, sha256 = _copy(descriptor, work, found.st_size) if found.st_size <= largest else (None, None)
         wanted = lease is Lease.HELD and lease_is_wanted(descriptor)
     signature = signature_of(found)
-    if document is not None and (wanted or signature_of(os.fstat(descriptor)) != signature):
-        document.close()
-        return _WRITING if wanted else _CHANGED
-    owner = owner_name(found.st_uid)
-    return Snapshot(descriptor, document, found.st_size, sha256, owner, signature, lease is Lease.HELD)
+    if document is not None:
+        is_whole = document.tell() == found.st_size and signature_of(os.fstat(descriptor)) == signature
+        document.seek(0)
+        if wanted or not is_whole:
+            document.close()
+            return _WRITING if wanted else _CHANGED
+    return Snapshot(descriptor, document, found.st_size, sha256, owner_name(found.st_uid), signature)
 
 
 def _copy(descriptor: int, work: int, size: int) -> tuple[BinaryIO, str]:
+    """Copy to the end of the file; the copy is left there, so that its position tells how much was read."""
     if size <= _IN_MEMORY:
-        raw = _chunk(descriptor, size + 1)
-        return BytesIO(raw), hashlib.sha256(raw).hexdigest()
+        raw = b"".join(_chunks(descriptor, size, size + 1))
+        copied = BytesIO(raw)
+        copied.seek(0, os.SEEK_END)
+        return copied, hashlib.sha256(raw).hexdigest()
     copy = TemporaryFile(dir=f"/proc/self/fd/{work}", buffering=0)  # noqa: SIM115 - the snapshot closes it
     try:
-        sha256 = _copy_into(copy, descriptor)
+        sha256 = _copy_into(copy, _chunks(descriptor, size, _CHUNK))
     except BaseException:
         copy.close()
         raise
     return copy, sha256
 
 
-def _copy_into(copy: BinaryIO, descriptor: int) -> str:
+def _copy_into(copy: BinaryIO, chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    while chunk := _chunk(descriptor, _CHUNK):
+    for chunk in chunks:
         digest.update(chunk)
         while chunk:  # write(2) writes a part where no more fits; only the next one says that the disk is full
-            chunk = chunk[copy.write(chunk) :]
-    copy.seek(0)
+            chunk = chunk[copy.write(chunk) :]  # noqa: PLW2901 - what is left of it
     return digest.hexdigest()
 
 
-def _chunk(descriptor: int, size: int) -> bytes:
-    """Read on; what goes wrong here is not the copy's fault."""
+def _chunks(descriptor: int, size: int, most: int) -> Iterator[bytes]:
+    """Yield the file's bytes, `most` at once, up to the first byte beyond its size.
+
+    read(2) may give a part: before a bad place on the disk, or on FUSE. Only an empty answer is the end.
+    """
+    left = size + 1
     try:
-        return os.read(descriptor, size)
+        while left and (chunk := os.read(descriptor, min(left, most))):
+            left -= len(chunk)
+            yield chunk
     except OSError as error:
         raise UnreadableError(*error.args) from error
 
@@ -202,6 +211,6 @@ def _unready_for(error: OSError) -> Unready:
         return _NOT_REGULAR
     if error.errno in {errno.EACCES, errno.EPERM}:
         return Unready("may not be read by this program; its owner must allow it")
-    if error.errno in _IN_USE:
+    if error.errno in IN_USE:
         return _WRITING
-    raise error if error.errno in _OURS else UnreadableError(*error.args) from error
+    raise error if error.errno in OURS else UnreadableError(*error.args) from error

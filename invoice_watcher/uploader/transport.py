@@ -6,6 +6,7 @@ of an answer. Raises what requests' `HTTPAdapter.send` raises, and `OversizedErr
 
 from __future__ import annotations
 
+import errno
 import threading
 import zlib
 from concurrent.futures import CancelledError, Future
@@ -129,11 +130,11 @@ def is_framed(response: requests.Response) -> bool:
     return bool(headers) and closing
 
 
-def _under_way(connection: HTTPConnection) -> Exchange | None:
+def _under_way(connection: _HTTP) -> Exchange | None:
     """Tell the exchange of this thread which connection it runs over, so that it can be ended from outside."""
     exchange: Exchange | None = getattr(_current, "exchange", None)
     if exchange is not None:
-        exchange.connection = connection
+        exchange.take(connection)
     return exchange
 
 
@@ -141,8 +142,12 @@ def _connected(exchange: Exchange | None) -> None:
     """The connection stands; an exchange whose time ran out while it was made ends here."""
     if exchange is not None:
         exchange.connected = True
-        if exchange.ended_because:
-            raise ConnectionAbortedError(exchange.ended_because)
+        _raise_if_ended(exchange)
+
+
+def _raise_if_ended(exchange: Exchange) -> None:
+    if exchange.ended_because:
+        raise ConnectionAbortedError(exchange.ended_because)
 
 
 def _connect(new_conn: Callable[[], socket.socket], connecting: Future[socket.socket]) -> None:
@@ -159,8 +164,17 @@ def _connect(new_conn: Callable[[], socket.socket], connecting: Future[socket.so
             sock.close()
 
 
+def _start(thread: threading.Thread) -> None:
+    try:
+        thread.start()
+    except RuntimeError as error:  # no thread is to be had: TasksMax=, RLIMIT_NPROC, or no memory for its stack
+        raise OSError(errno.EAGAIN, str(error)) from error
+
+
 class _HTTP(HTTPConnection):
-    """A connection that is known to the exchange that runs over it."""
+    """A connection that is known to the exchange that runs over it, and knows it."""
+
+    exchange: Exchange | None = None
 
     def _new_conn(self) -> socket.socket:
         """Connect in a thread of its own: nothing wakes one that looks up a name, or whose SYN nobody answers.
@@ -171,7 +185,8 @@ class _HTTP(HTTPConnection):
             return super()._new_conn()
         connecting: Future[socket.socket] = Future()
         exchange.begin_connecting(connecting)
-        threading.Thread(target=_connect, args=(super()._new_conn, connecting), name="connecting", daemon=True).start()
+        args = (super()._new_conn, connecting)
+        _start(threading.Thread(target=_connect, args=args, name="connecting", daemon=True))
         try:
             return connecting.result()
         except CancelledError:
@@ -183,7 +198,9 @@ class _HTTP(HTTPConnection):
         _connected(exchange)
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they are
+        """Send it, unless the exchange was ended before: over a connection kept alive it would arrive whole."""
         if (exchange := _under_way(self)) is not None:
+            _raise_if_ended(exchange)
             exchange.connected = self.sock is not None
         super().request(*args, **kwargs)
 

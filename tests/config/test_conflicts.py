@@ -74,6 +74,21 @@ def test_the_programs_own_files_must_not_lie_in_the_drop_folder(text: str, keys:
     assert blamed(text) == keys
 
 
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("api: {base_url: 'http://localhost:8080', proxy: 'http://proxy.example:3128'}", ["api.proxy"]),
+        ("api: {base_url: 'HTTP://[::1]', proxy: 'https://proxy.example'}", ["api.proxy"]),
+        ("api: {base_url: 'https://localhost', proxy: 'http://proxy.example:3128'}", []),
+        ("api: {proxy: 'http://proxy.example:3128'}", []),
+        ("api: {base_url: 'http://localhost:8080'}", []),
+    ],
+)
+def test_a_proxy_is_not_sent_the_api_code_unencrypted(text: str, keys: list[str]) -> None:
+    """What http:// to this machine keeps within it must not leave it through a proxy."""
+    assert blamed(text) == keys
+
+
 def test_bounds_that_cross_are_refused_when_the_file_gives_both() -> None:
     """Who sets one of two bounds need not know the other's default: the default gives way."""
     assert blamed("settle: {quiet: 2m, incomplete_after: 1m}") == ["settle.quiet"]

@@ -80,9 +80,10 @@ def _bundle(tmp_path: Path, kind: str) -> Path:
     elif kind != "nothing":
         key = tmp_path / "key.pem"
         certificate(tmp_path).path.rename(path)
-        path.write_bytes(
-            {"empty": b"", "text": b"none\n", "key": key.read_bytes(), "cut": path.read_bytes()[:300]}[kind]
-        )
+        sound = path.read_bytes()
+        kinds = {"empty": b"", "text": b"none\n", "key": key.read_bytes(), "cut": sound[:300]}
+        damaged = {"one of two cut": sound + sound[:300], "one of two garbled": sound.replace(b"MII", b"AAA") + sound}
+        path.write_bytes((kinds | damaged)[kind])
     return path
 
 
@@ -95,10 +96,12 @@ def _bundle(tmp_path: Path, kind: str) -> Path:
         ("empty", "holds no certificate"),
         ("text", "holds no certificate"),
         ("key", "holds no certificate"),
-        ("cut", "holds no certificate"),
+        ("cut", "holds a certificate that cannot be read"),
+        ("one of two cut", "holds a certificate that cannot be read"),
+        ("one of two garbled", "holds a certificate that cannot be read"),
     ],
 )
-def test_a_bundle_without_certificates_is_refused(tmp_path: Path, kind: str, why: str) -> None:
+def test_a_bundle_without_sound_certificates_is_refused(tmp_path: Path, kind: str, why: str) -> None:
     """With line and key, beside the other faults, and not in the night as a broken connection."""
     _bundle(tmp_path, kind)
     path = tmp_path / "c.yaml"

@@ -27,6 +27,18 @@ def thread() -> Iterator[ThreadPoolExecutor]:
         yield thread
 
 
+def test_nobody_is_moved_who_was_not_gathered(thread: ThreadPoolExecutor) -> None:
+    """A part of the program that is used by itself runs where its caller runs."""
+
+    def seen() -> tuple[set[int], set[int]]:
+        with affinity.spread(affinity.LARGE):
+            pass
+        return os.sched_getaffinity(0), set(affinity._one)
+
+    where, _ = thread.submit(seen).result()
+    assert where == os.sched_getaffinity(0)
+
+
 def _where_a_new_thread_runs() -> set[int]:
     found: list[set[int]] = []
     thread = threading.Thread(target=lambda: found.append(os.sched_getaffinity(0)))

@@ -11,12 +11,16 @@ import pytest
 
 from tests.integration.place import documents, names, pdf, sidecar
 from tests.integration.program import API_CODE, run, until
-from tests.integration.stand_in import StandIn
+from tests.support.rawserver import RawServer, answer, answering
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+
     from tests.integration.conftest import Start
     from tests.integration.place import Place
     from tests.integration.program import Finished
+    from tests.integration.stand_in import StandIn
+    from tests.support.rawserver import Peer
 
 CODES = {
     source: f"{number}ec2e7c0-de0f-4a11-bea2-1a7e57001dea"
@@ -205,14 +209,33 @@ def test_proxies_of_the_environment_are_not_used(api: StandIn, place: Place) -> 
     assert "authorization" not in api.requests[0].headers
 
 
-def test_the_configured_proxy_is_used(api: StandIn, place: Place) -> None:
-    """api.proxy: what is sent goes there, with the whole address."""
-    with StandIn(listening=False) as away:
-        place.configure(api__base_url=away.base_url, api__proxy=api.base_url.removesuffix("/web-api"))
+def test_the_configured_proxy_is_used(place: Place) -> None:
+    """api.proxy: it is asked for a way to the API, and gets neither the API code nor a document."""
+    asked: list[tuple[str, EmailMessage]] = []
+
+    def refuse(peer: Peer) -> None:
+        if head := peer.head():
+            asked.append(head)
+        peer.send(answer(502))
+
+    with RawServer(refuse) as proxy:
+        place.configure(api__base_url="https://api.invalid/web-api", api__proxy=proxy.url)
+        place.put("1.pdf", pdf())
+        place.once()
+    line, headers = asked[0]
+    assert line.startswith("CONNECT api.invalid:443 ")
+    assert "ApiCode" not in headers
+
+
+def test_a_proxy_that_would_see_the_api_code_is_refused(place: Place) -> None:
+    """An http:// address, which is for this machine only, and a proxy: status 78, and nothing goes there."""
+    with RawServer(answering()) as proxy:
+        place.configure(api__base_url="http://localhost:9/web-api", api__proxy=proxy.url)
         place.put("1.pdf", pdf())
         finished = place.once()
-        assert finished.status == 0, finished.err
-        assert api.requests[0].path == f"{away.base_url}/order/1/invoice"
+    assert finished.status == 78
+    assert re.search(r":[0-9]+: api\.proxy: ", finished.err)
+    assert proxy.connections == 0
 
 
 def test_max_size_is_obeyed(api: StandIn, place: Place) -> None:

@@ -34,7 +34,7 @@ def test_it_shows_the_whole_thing(scratch: Path) -> None:
     """It ends well within half a minute, with a verdict, and leaves nothing."""
     finished = run("demo", env={"TMPDIR": str(scratch)})
     assert finished.status == 0, finished.out
-    assert "nothing lost, each sent once" in finished.out
+    assert "nothing lost, each accepted once" in finished.out
     assert finished.err == ""
     assert os.listdir(scratch) == []
 

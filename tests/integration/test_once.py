@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 
 from tests.integration.answers import Answer, refused
 from tests.integration.place import documents, names, pdf, sidecar
-from tests.integration.program import ROOT, redirected, run
+from tests.integration.program import PATIENCE, ROOT, redirected, run
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -206,6 +207,30 @@ def _on_a_terminal(*arguments: str) -> str:
     os.close(terminal)
     assert status == 0
     return b"".join(shown).decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_at_a_terminal(api: StandIn, place: Place, number: signal.Signals) -> None:
+    """Ctrl-C while the bar is shown: what is being sent is finished and filed, the rest stays, and the status is 0."""
+    place.configure(api__workers=1)
+    hold = threading.Event()
+    api.script("1", Answer(hold=hold))
+    place.put_after(place.put("1.pdf", pdf()), "2.pdf", pdf())
+    terminal, end = pty.openpty()
+    reader = threading.Thread(target=_read_all, args=(terminal, []))
+    reader.start()
+    command = [sys.executable, "-m", "invoice_watcher", "run", "--once", "-c", str(place.config)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=end) as program:
+        os.close(end)
+        api.wait_for(1)
+        program.send_signal(number)
+        hold.set()
+        assert program.wait(PATIENCE) == 0
+    reader.join()
+    os.close(terminal)
+    assert documents(place.done) == ["1.pdf"]
+    assert names(place.drop) == ["2.pdf"]
+    assert names(place.work) == []
 
 
 def _read_all(terminal: int, shown: list[bytes]) -> None:

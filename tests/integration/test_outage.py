@@ -232,3 +232,37 @@ def test_the_deadline_bounds_a_whole_attempt(api: StandIn, place: Place, start: 
     assert 0.9 < second.started - first.started < 4
     assert sidecar(place.done / "1.pdf")["in_doubt"] is True
     assert lines_with("deadline", daemon.lines)
+
+
+def test_what_is_no_invoice_is_told_during_an_outage(api: StandIn, place: Place, start: Start) -> None:
+    """The API is away and the queue paused: bad files go to failed/ at once all the same, good ones stay."""
+    with StandIn(listening=False) as away:
+        place.configure(api__base_url=away.base_url, retry__initial="1m", retry__max="5m")
+        daemon = start()
+        good = [place.put(f"{number}.pdf", pdf()).name for number in range(10)]
+        daemon.says("paused")
+        bad = ["bad name.pdf", "empty.pdf", "program.exe", "large.pdf", "page.pdf"]
+        place.put("bad name.pdf", pdf())
+        place.put("program.exe", b"MZ")
+        place.put("large.pdf", pdf("", (10 << 20) + 1))
+        place.put("page.pdf", b"<html></html>")
+        place.put("empty.pdf", b"")
+        place.until_failed(*bad)
+        assert documents(place.failed) == sorted(bad)
+        assert place.waiting() == sorted(good)
+        assert len(names(place.drop)) >= 2
+        finished = place.once() if daemon.stop() == 0 else None
+        assert finished is not None
+        assert finished.status == 75, finished.err
+
+
+def test_run_once_in_an_outage_rejects_what_is_no_invoice(place: Place) -> None:
+    """However many good files lie there: a bad name is told, and the status says that a person is needed."""
+    with StandIn(listening=False) as away:
+        place.configure(api__base_url=away.base_url)
+        good = [place.put(f"{number}.pdf", pdf()).name for number in range(10)]
+        place.put("bad name.pdf", pdf())
+        finished = place.once()
+    assert finished.status == 1, finished.err
+    assert documents(place.failed) == ["bad name.pdf"]
+    assert place.waiting() == sorted(good)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,3 +189,31 @@ def test_a_file_that_cannot_be_read_is_named(place: Place, desk: Path) -> None:
     finished = run("upload", "-c", place.config, _file(desk, "1.pdf"), desk / "2.pdf")
     assert finished.status == 2
     assert f"cannot read {desk / '2.pdf'}: Invalid argument" in finished.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_lets_the_one_finish_that_is_being_sent(
+    api: StandIn, place: Place, desk: Path, start: Start, number: signal.Signals
+) -> None:
+    """Ctrl-C in the middle of several: the one under way gets its answer, and the others are named as not sent."""
+    hold = threading.Event()
+    api.script("1", Answer(hold=hold))
+    first, second = _file(desk, "1.pdf"), _file(desk, "2.pdf")
+    program = start("upload", "-c", place.config, first, second)
+    api.wait_for(1)
+    program.send(number)
+    hold.set()
+    assert program.wait() == 75
+    assert program.out.splitlines() == [f"{first}: delivered", f"{second}: not sent: the program was stopped before"]
+    assert len(api.requests) == 1
+
+
+def test_a_second_stop_breaks_off(api: StandIn, place: Place, desk: Path, start: Start) -> None:
+    """Ctrl-C twice, for the API does not answer: the program ends, and says that the invoice may have arrived."""
+    api.script("1", Answer(hold=threading.Event()))
+    program = start("upload", "-c", place.config, _file(desk, "1.pdf"))
+    api.wait_for(1)
+    program.send(signal.SIGINT)
+    program.send(signal.SIGTERM)
+    assert program.wait(10) == 75
+    assert "may have arrived" in program.out

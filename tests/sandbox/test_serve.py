@@ -102,7 +102,7 @@ except MissingExtraError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    assert "pip install 'invoice-watcher[sandbox]'" in done.stdout, done.stderr
+    assert "pip install werkzeug" in done.stdout, done.stderr
 
 
 def test_a_port_that_is_taken() -> None:

@@ -106,8 +106,20 @@ def test_a_document_that_is_not_the_decided_one_is_delivered_again(box: Box) -> 
     """Somebody held the file open and wrote on after the crash: the API never saw these bytes."""
     path = box.put(f".processing/{NAME}", OTHER_PDF)
     box.put(f".processing/{NAME}.json", written("done"))
-    assert recovered(box) == [Recovered(NAME, NAME, None, path.stat().st_ctime_ns)]
+    (found,) = recovered(box)
+    assert found == Recovered(NAME, NAME, receipt("done"), path.stat().st_ctime_ns)
+    assert isinstance(found, Recovered)
+    assert not found.died
     assert box.files()[f".processing/{NAME}"] == OTHER_PDF
+
+
+def test_a_decided_document_is_not_filed_while_it_is_open_for_writing(box: Box) -> None:
+    """What lies in done is what was sent; whoever has the document open may write on."""
+    path = box.put(f".processing/{NAME}")
+    box.put(f".processing/{NAME}.json", written("done"))
+    with path.open("ab"):
+        assert recovered(box) == [Recovered(NAME, NAME, receipt("done"), path.stat().st_ctime_ns)]
+    assert [type(one) for one in recovered(box)] == [Completed]
 
 
 def test_a_document_too_large_to_be_copied_is_known_by_its_size(box: Box) -> None:

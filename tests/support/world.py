@@ -6,7 +6,7 @@ import heapq
 import random
 from typing import TYPE_CHECKING, TypeAlias
 
-from invoice_watcher.delivery import Filed, Held, NotReady, Report, Waiting
+from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.invoice import Invoice, Kind, OrderId
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
 from invoice_watcher.queue import Queue, RetryRules
@@ -103,8 +103,13 @@ class World:
         heapq.heappush(self._ends, (end, self._count, task, self._attempt(task)))
 
     def _attempt(self, task: Task) -> Report:
+        if task.look_only:
+            return Fit()
         if task.decision:
             return self._file(task, task.decision.outcome, sent=False)
+        return self._send(task)
+
+    def _send(self, task: Task) -> Report:
         outcome = self.api(task, self.now)
         self.calls.append((self.now, task.invoice.queue))
         if isinstance(outcome, Unready):
