@@ -73,3 +73,30 @@ def test_names_are_escaped(caplog: pytest.LogCaptureFixture) -> None:
     """A name from outside cannot move the cursor of whoever reads the log."""
     Complaints(gap=60).about("\x1b[2J.pdf", "is no regular file", 0, 0.0)
     assert "\x1b" not in heard(caplog)[0]
+
+
+def test_a_name_that_is_used_again_and_again_is_not_complained_of(caplog: pytest.LogCaptureFixture) -> None:
+    """The same name dropped anew every half minute, and delivered each time, is nothing to warn of."""
+    complaints = Complaints(gap=60)
+    for moment in range(0, HOUR, 30):
+        complaints.about("daily.pdf", "keeps changing", moment)
+        complaints.over("daily.pdf")
+    assert heard(caplog) == []
+
+
+def test_a_flood_beyond_the_memory_costs_no_more_than_it_brings(caplog: pytest.LogCaptureFixture) -> None:
+    """A bulk copy of three times as many files as are remembered: each further look at one is as cheap as the first."""
+    caplog.set_level("ERROR")
+    complaints = Complaints(gap=60)
+    sweeps = 0
+
+    class Counted(dict[str, object]):
+        def items(self) -> object:  # type: ignore[override]
+            nonlocal sweeps
+            sweeps += 1
+            return super().items()
+
+    complaints._matters = Counted()  # type: ignore[assignment]
+    for number in range(3 * MOST_REMEMBERED):
+        complaints.about(f"{number}.pdf", "keeps changing", 0)
+    assert sweeps == 1

@@ -205,3 +205,16 @@ def test_a_file_that_is_deleted_while_it_is_sent(api: StandIn, place: Place, sta
     assert daemon.stop() == 0
     assert place.once().status == 0
     assert names(place.work) == []  # a note left behind would be taken for that of the next file of this name
+
+
+def test_a_file_that_does_not_fit_keeps_nobody_else_back(api: StandIn, place: Place, start: Start) -> None:
+    """The disk has room for small copies but not for a large one, which came first: the small ones are delivered."""
+    place.configure(retry__initial="6s", retry__max="6s")  # longer than a file is left in peace after a failure
+    daemon = start()
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (2 << 20, resource.RLIM_INFINITY))
+    large = place.put("large.pdf", pdf("", 3 << 20))
+    small = [place.put_after(large, f"{number}.pdf", pdf()).name for number in range(6)]
+    place.until_done(*small)
+    assert names(place.drop) == ["large.pdf"]
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    place.until_done("large.pdf")
