@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -112,6 +114,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.ready: list[Task] = []
         self.claimed: list[Task] = []
         self.under_way: list[Task] = []
+        self.probed: Counter[str] = Counter()
 
     def _busy(self) -> set[str]:
         return {task.invoice.queue for task in self.under_way}
@@ -122,11 +125,12 @@ class ScheduleMachine(RuleBasedStateMachine):
         mine = ([task for task in self.claimed if task.invoice.queue == queue] for queue in queues)
         return [min(tasks, key=lambda task: task.age_key) for tasks in mine]
 
-    def _free(self) -> Task | None:
-        """Give the oldest ready file whose order has nothing older on its way."""
+    def _free(self, *, least_probed: bool = False) -> Task | None:
+        """Give the oldest ready file whose order has nothing older on its way; or of those least often probed."""
         blocked = self._busy() | {task.invoice.queue for task in self.claimed}
         free = [task for task in self.ready if task.invoice.queue not in blocked]
-        return min(free, key=lambda task: task.age_key, default=None)
+        often = self.probed if least_probed else Counter[str]()
+        return min(free, key=lambda task: (often[task.invoice.name], task.age_key), default=None)
 
     def _started(self, task: Task) -> None:
         assert task.invoice.queue not in self._busy(), "two files of one order under way"
@@ -175,9 +179,11 @@ class ScheduleMachine(RuleBasedStateMachine):
     def probe(self, fresh: bool) -> None:  # noqa: FBT001 - Hypothesis passes it by name
         """A probe is the file tried least, or a new one when that is wanted or there is no other."""
         head = min(self._heads(), key=lambda one: (one.failures, one.age_key), default=None)
-        free = self._free() if fresh or head is None else None
+        free = self._free(least_probed=True) if fresh or head is None else None
         task = self.schedule.least_tried(fresh=fresh)
         assert task is (free or head)
+        if task is not None and not task.claimed:
+            self.probed[task.invoice.name] += 1
         if task is not None:
             self._started(task)
 
@@ -200,6 +206,7 @@ class ScheduleMachine(RuleBasedStateMachine):
     def hasten(self) -> None:
         """The API is back."""
         self.schedule.hasten(self.now)
+        self.probed.clear()
         assert all(task.due <= self.now for task in self.claimed)
 
     @rule()

@@ -213,6 +213,7 @@ def test_a_file_that_does_not_fit_keeps_nobody_else_back(api: StandIn, place: Pl
     daemon = start()
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (2 << 20, resource.RLIM_INFINITY))
     large = place.put("large.pdf", pdf("", 3 << 20))
+    daemon.says("paused")
     small = [place.put_after(large, f"{number}.pdf", pdf()).name for number in range(6)]
     place.until_done(*small)
     assert names(place.drop) == ["large.pdf"]
