@@ -76,6 +76,8 @@ class Breaker:
 
     def answered(self, queue: str, now: float, *, delivered: bool) -> Breaker:
         """The API answered about a document, whatever it said: it is there, so everything may flow."""
+        if delivered and self.proven and self.pause is None and not self.failed and not self.refused:
+            return self  # as almost always
         proven = self.proven or delivered
         after = replace(self, failed=frozenset(), refused=frozenset(), proven=proven, pause=self._asked(now))
         return after.withdrawn(queue)

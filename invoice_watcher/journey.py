@@ -34,6 +34,8 @@ def log_report(task: Task, report: Report) -> None:
         _log.log(level, "%s %s%s", name, report.unready.reason, where, extra={"fields": _fields(task, None)})
         return
     outcome = report.outcome
+    if isinstance(outcome, Delivered) and not _log.isEnabledFor(logging.INFO):
+        return
     extra = {"fields": _fields(task, outcome, held=isinstance(report, Held))}
     if isinstance(outcome, Delivered):
         _log.info("delivered %s", name, extra=extra)

@@ -258,7 +258,7 @@ class Queue:
 
         Before that the API may be away, and a program that hangs on it is one that people kill.
         """
-        if not self._answers and self.waiting > len(self._condemned):
+        if not self._condemned or (not self._answers and self.waiting > len(self._condemned)):
             return
         while self._condemned:
             task = self._condemned.pop()

@@ -8,6 +8,7 @@ FolderError and FolderInUseError only at the start, and StuckError when only a n
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -151,6 +152,7 @@ def prepare() -> Mailbox[Attempted]:
     broken must not end the process (fcntl(2), SIGIO).
     """
     affinity.gather()
+    gc.freeze()  # what the imports made is there to stay, and need not be gone through with every document
     signals.block(_MEANINGS)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     os.umask(0o027)

@@ -50,16 +50,15 @@ class Standing:
         self._notifier = notifier
         self._told = ""
         self._told_at = 0.0
-        self.due = float("inf")  # when `tell` has something that it may not tell yet, monotonic seconds
+        self.due = float("inf")  # when `tell` may have something that it may not tell yet, monotonic seconds
 
     def tell(self, tally: Tally, pause: Pause | None, now: float) -> None:
         """Tell how things stand, when that has changed, and not too often; `now` is in monotonic seconds."""
-        self.due = float("inf")
-        sentence = tally.sentence(pause)
-        if sentence == self._told:
-            return
         if now < self._told_at + _TOLD_EVERY:
             self.due = self._told_at + _TOLD_EVERY
             return
-        self._notifier.status(sentence)
-        self._told, self._told_at = sentence, now
+        self.due = float("inf")
+        sentence = tally.sentence(pause)
+        if sentence != self._told:
+            self._notifier.status(sentence)
+            self._told, self._told_at = sentence, now
