@@ -175,6 +175,7 @@ class _HTTP(HTTPConnection):
     """A connection that is known to the exchange that runs over it, and knows it."""
 
     exchange: Exchange | None = None
+    _head: bytes | None = None  # of the request that is being sent; empty until it is written, None when it is out
 
     def _new_conn(self) -> socket.socket:
         """Connect in a thread of its own: nothing wakes one that looks up a name, or whose SYN nobody answers.
@@ -202,7 +203,21 @@ class _HTTP(HTTPConnection):
         if (exchange := _under_way(self)) is not None:
             _raise_if_ended(exchange)
             exchange.connected = self.sock is not None
-        super().request(*args, **kwargs)
+        self._head = b""
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._head = None
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - passed on as it is
+        """Send the head of a request together with the first piece of its body: one packet, one wake-up over there."""
+        if self._head is None:
+            super().send(data)
+        elif not self._head:
+            self._head = data
+        else:
+            head, self._head = self._head, None
+            super().send(head + data)
 
 
 class _HTTPS(_HTTP, HTTPSConnection):
@@ -233,10 +248,6 @@ class _Adapter(HTTPAdapter):
         if self._pool is None:
             self._pool = super().get_connection_with_tls_context(*args, **kwargs)
         return self._pool
-
-    def request_url(self, request: requests.PreparedRequest, _proxies: object) -> str:
-        """Name the path alone, as to the API itself: a proxy only connects through (an http address has none)."""
-        return request.path_url
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as they are
         super().init_poolmanager(*args, blocksize=_BLOCK, **kwargs)
