@@ -257,6 +257,7 @@ def test_somebody_takes_the_lock_during_a_reload(api: StandIn, place: Place, dae
 
 def test_the_service_manager_hears_of_a_reload_but_of_no_end(place: Place, start: Start, tmp_path: Path) -> None:
     """READY, RELOADING, READY; STOPPING comes with the stop alone, or systemd would think that the service ends."""
+    pytest.importorskip("systemd")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE)
