@@ -37,7 +37,7 @@ def resumed(found: Recovered, naming: Naming, filed_for: Callable[[str], str | N
     task = Task(naming.read(found.name, _order_of(found, filed_for)), found.arrived_ns, work_name=found.work_name)
     task.in_doubt = found.died
     task.crashes = int(found.died)
-    task.attempts = 1 if note is None else note.attempts
+    task.attempts = int(found.died) + (note.attempts if note is not None else 0)  # a note is written before the attempt
     if note is not None:
         task.in_doubt = found.died or note.in_doubt
         task.crashes += note.crashes or 0

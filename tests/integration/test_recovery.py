@@ -101,7 +101,20 @@ def test_a_document_that_kills_the_program_is_put_aside(api: StandIn, place: Pla
     told = sidecar(place.failed / "12345.pdf")
     assert (told["error"]["source"], told["error"]["code"], told["error"]["reason"]) == ("validation", None, "poison")
     assert told["in_doubt"] is True
-    assert len(api.requests) == 3
+    assert told["attempts"] == len(api.requests) == 3
+
+
+def test_attempts_count_across_a_failure_and_a_crash(api: StandIn, place: Place, start: Start) -> None:
+    """Answered 503, then killed while it was sent again, then delivered: the receipt tells of three attempts."""
+    api.script("12345", Answer(503, b""), Answer(hold=threading.Event()), OK)
+    daemon = start()
+    place.put("12345.pdf", pdf())
+    api.wait_for(2)
+    daemon.process.kill()
+    daemon.wait()
+    assert place.once().status == 0
+    told = sidecar(place.done / "12345.pdf")
+    assert (told["attempts"], told["in_doubt"], len(api.requests)) == (3, True, 3)
 
 
 def test_an_orderly_stop_loses_no_count(api: StandIn, place: Place, start: Start) -> None:
