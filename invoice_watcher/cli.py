@@ -32,7 +32,6 @@ from invoice_watcher.serve import Settings, deliver_once, prepare, serve
 if TYPE_CHECKING:
     from invoice_watcher.checks import Finding
 
-_STOPS = (signal.SIGTERM, signal.SIGINT)
 DEFAULT_CONFIG = "/etc/invoice-watcher/config.yaml"
 
 _config_option = click.option(
@@ -146,8 +145,8 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
         if not path.is_file():  # opening a FIFO would wait for its writer
             raise click.UsageError(escape(f"{path} is no regular file"))
     stop = Stop()
-    signals.block(_STOPS)
-    signals.listen(_STOPS, lambda _: stop.ask())
+    signals.block(signals.STOPS)
+    signals.listen(signals.STOPS, lambda _: stop.ask())
     config, api_code = _settings(config_path)
     outcomes: list[Outcome] = []
     try:

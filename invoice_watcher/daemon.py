@@ -15,7 +15,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-from invoice_watcher import affinity
+from invoice_watcher import affinity, signals
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.delivery import Delivery, Filed, Fit, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from invoice_watcher.schedule import Task
     from invoice_watcher.service import Notifier
 
-GRACE = 20.0
 _AFTER_GRACE = 10.0
 _ONCE_ATTEMPTS = 3
 
@@ -228,7 +227,7 @@ class Daemon:
         self._lookout.stop()
         if under_way := self._queue.schedule.under_way:
             _log.info("ending; uploads under way, which may finish: %d", under_way)
-        if not self._drain(GRACE):
+        if not self._drain(signals.GRACE):
             _log.warning("breaking off what did not end by itself: %d", self._queue.schedule.under_way)
             self._uploader.stop()
             self._drain(_AFTER_GRACE)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.complaints import WORTH_A_WARNING, Complaints
 from invoice_watcher.schedule import Task
 from invoice_watcher.settling import Clock, Settling, Signature, Unready
-from invoice_watcher.spool import GONE
+from invoice_watcher.spool import GONE, UnreadableError
 from invoice_watcher.watcher import Watcher, gives_hints
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Lookout:
         for _, name, signature in found:
             try:
                 yield self._task(name, signature, now)
-            except OSError as error:  # only this file needs it, so only this file waits
+            except UnreadableError as error:  # only this file needs it, so only this file waits
                 self.more += 1
                 reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
                 self._complaints.about(name, reason, now.mono)

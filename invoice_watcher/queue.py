@@ -124,7 +124,7 @@ class Queue:
         if self._is_full:
             return None
         if self.pause is None:
-            moments = (self.schedule.wake_at(), self._held_until if self._is_idle else None)
+            moments = (self.schedule.wake_at(), self._held_until if self._holds_alone else None)
             return min((moment for moment in moments if moment is not None), default=None)
         startable = self._suspects or self.schedule.startable
         return self.pause.probe_at if self.pause.probing is None and startable else None
@@ -217,7 +217,7 @@ class Queue:
         Something was delivered, or another answer came between, or for a while nothing came to compare it with: the
         order's. The queue was paused for it: the configuration's, and they are sent again one day.
         """
-        alone = self._is_idle and now >= self._held_until
+        alone = self._holds_alone and now >= self._held_until
         for task in list(self._held):
             if self.pause is not None:
                 task.decision = None
@@ -243,7 +243,7 @@ class Queue:
         return task
 
     @property
-    def _is_idle(self) -> bool:
+    def _holds_alone(self) -> bool:
         """Whether something is held, and nothing else is there that could show whose fault it is."""
         undecided = any(task.decision is None for task in chain(self.schedule.claimed(), self._suspects))
         return bool(self._held) and not self.schedule.under_way and not self.schedule.ready and not undecided

@@ -11,6 +11,7 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
+from invoice_watcher import signals
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Outcome, Rejected
 from invoice_watcher.settling import Unready
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from invoice_watcher.config import Config, Secret
 
 Sent: TypeAlias = "tuple[Path, Outcome]"
-
-
-_GRACE = 20.0  # seconds
 
 
 class Stop:
@@ -56,7 +54,7 @@ def send_files(paths: Iterable[Path], config: Config, api_code: Secret, stop: St
 
 def _break_off(uploader: Uploader, stop: Stop) -> None:
     stop.asked.wait()
-    stop.insisted.wait(_GRACE)
+    stop.insisted.wait(signals.GRACE)
     uploader.stop()
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FOLDERS_AGAIN = 1.0  # seconds
-_MEANINGS = {signal.SIGTERM: Signal.STOP, signal.SIGINT: Signal.STOP, signal.SIGHUP: Signal.RELOAD}
+_MEANINGS = {**dict.fromkeys(signals.STOPS, Signal.STOP), signal.SIGHUP: Signal.RELOAD}
 
 
 class Settings(NamedTuple):

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+GRACE = 20.0  # seconds that what is being sent may take to end by itself after a stop
+
 
 def block(numbers: Collection[signal.Signals]) -> None:
     """Keep the signals pending; to be called before any thread is started, for threads inherit it."""
