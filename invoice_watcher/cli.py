@@ -144,9 +144,7 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
     for path in files:
         if not path.is_file():  # opening a FIFO would wait for its writer
             raise click.UsageError(escape(f"{path} is no regular file"))
-    stop = Stop()
-    signals.block(signals.STOPS)
-    signals.listen(signals.STOPS, lambda _: stop.ask())
+    stop = _stop_on_signal()
     config, api_code = _settings(config_path)
     outcomes: list[Outcome] = []
     try:
@@ -163,6 +161,20 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
         return ExitStatus.REJECTED
     unsent = len(outcomes) < len(files) or any(isinstance(outcome, Deferred) for outcome in outcomes)
     return ExitStatus.WAITING if unsent else ExitStatus.OK
+
+
+def _stop_on_signal() -> Stop:
+    stop = Stop()
+
+    def heard(_: signal.Signals) -> None:
+        stop.ask()
+        if not stop.insisted.is_set():
+            wait = f"waiting up to {signals.GRACE:.0f} s for the answer; again (Ctrl-C) to break off"
+            click.echo(f"stopping: {wait}", err=True)
+
+    signals.block(signals.STOPS)
+    signals.listen(signals.STOPS, heard)
+    return stop
 
 
 @cli.command(epilog="\b\n" + explain())

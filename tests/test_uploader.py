@@ -12,7 +12,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -36,6 +36,7 @@ from tests.support.rawserver import Peer, RawServer, answer, answering, saying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from tests.support.rawserver import Script
 
@@ -241,7 +242,7 @@ def test_the_configured_proxy_is_used() -> None:
     with RawServer(answering()) as proxy, to("http://name.invalid", proxy=proxy.url) as uploader:
         assert isinstance(uploader.send(document()), Delivered)
     assert proxy.requests[0].line == "POST http://name.invalid/order/12345/invoice HTTP/1.1"
-    with to("http://name.invalid", proxy=_closed_port()) as uploader:
+    with _closed_port() as address, to("http://name.invalid", proxy=address) as uploader:
         assert deferral(uploader.send(document())) == ("unreachable", Fault.WORLD, False)
 
 
@@ -501,18 +502,26 @@ def test_a_connection_that_was_closed_while_idle_is_replaced() -> None:
     assert len(server.requests) == server.connections == 3
 
 
-def _closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+@contextmanager
+def _closed_port() -> Iterator[str]:
+    """Give an address where nobody listens, nor will: it is bound, so no other test is given it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.mark.parametrize(
-    "url", [pytest.param(_closed_port(), id="closed port"), "http://name.invalid", "https://name.invalid"]
+    "address",
+    [
+        pytest.param(_closed_port, id="closed port"),
+        pytest.param(lambda: nullcontext("http://name.invalid"), id="no such name"),
+        pytest.param(lambda: nullcontext("https://name.invalid"), id="no such name, with TLS"),
+    ],
 )
-def test_an_api_that_is_not_there_is_the_worlds_fault(url: str) -> None:
+def test_an_api_that_is_not_there_is_the_worlds_fault(address: Callable[[], AbstractContextManager[str]]) -> None:
     """Refused, or a name that is not found: nothing was sent, and it is soon clear."""
     began = time.monotonic()
-    with to(url) as uploader:
+    with address() as url, to(url) as uploader:
         outcome = uploader.send(document())
     assert deferral(outcome) == ("unreachable", Fault.WORLD, False)
     assert isinstance(outcome, Deferred)

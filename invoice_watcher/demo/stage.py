@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 from urllib.request import Request, urlopen
 
 from invoice_watcher.errors import InvoiceWatcherError
@@ -83,14 +83,12 @@ def stage(on_event: Callable[[dict[str, str]], None]) -> Iterator[Stage]:
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) does
             signal.signal(number, _end)
-    with TemporaryDirectory(prefix="invoice-watcher-demo-") as folder, _program("sandbox", "--port", "0") as sandbox:
-        base_url = _base_url(sandbox)
+    with TemporaryDirectory(prefix="invoice-watcher-demo-") as folder, _sandbox(Path(folder)) as base_url:
         drop = Path(folder, "invoices")
         drop.mkdir()
         config = _CONFIG.format(drop=drop, base_url=base_url)
         Path(folder, "config.yaml").write_text(config, encoding="utf-8")
-        with _program("run", "-c", f"{folder}/config.yaml") as daemon:
-            threading.Thread(target=_listen, args=(daemon, on_event), daemon=True).start()
+        with _daemon(Path(folder, "config.yaml"), on_event):
             yield Stage(drop, config, base_url)
 
 
@@ -101,37 +99,53 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _base_url(sandbox: subprocess.Popen[str]) -> str:
-    line = sandbox.stdout.readline() if sandbox.stdout else ""
-    if not line.startswith("api.base_url: "):
-        reason = sandbox.stderr.read() if sandbox.stderr else ""
-        raise DemoError(f"the sandbox did not start. {reason}".strip())
-    threading.Thread(target=_discard, args=(sandbox,), daemon=True).start()
-    return line.removeprefix("api.base_url: ").strip()
+@contextmanager
+def _sandbox(folder: Path) -> Iterator[str]:
+    with (folder / "sandbox.log").open("w+") as log, _popen(log, "sandbox", "--port", "0") as process, _ended(process):
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith("api.base_url: "):
+            log.seek(0)
+            raise DemoError(f"the sandbox did not start. {log.read()}".strip())
+        yield line.removeprefix("api.base_url: ").strip()
 
 
 @contextmanager
-def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def _daemon(config: Path, on_event: Callable[[dict[str, str]], None]) -> Iterator[None]:
+    with _popen(subprocess.PIPE, "run", "-c", str(config)) as process, _heard(process, on_event), _ended(process):
+        yield
+
+
+def _popen(stderr: IO[str] | int, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "invoice_watcher", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: S603 - ourselves
-        try:
-            yield process
-        finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE)
-            process.kill()
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)  # noqa: S603 - ourselves
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+        process.kill()
+
+
+@contextmanager
+def _heard(daemon: subprocess.Popen[str], on_event: Callable[[dict[str, str]], None]) -> Iterator[None]:
+    """Read what the daemon logs until it has ended: its pipe may not be closed before."""
+    listener = threading.Thread(target=_listen, args=(daemon, on_event), daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.join()
 
 
 def _listen(daemon: subprocess.Popen[str], on_event: Callable[[dict[str, str]], None]) -> None:
     for line in daemon.stderr or ():
         try:
-            on_event(json.loads(line))
+            event = json.loads(line)
         except ValueError:
-            on_event({"level": "ERROR", "message": line.strip()})
-
-
-def _discard(sandbox: subprocess.Popen[str]) -> None:
-    for _ in sandbox.stderr or ():
-        pass
+            event = {"level": "ERROR", "message": line.strip()}
+        on_event(event)

@@ -90,12 +90,21 @@ class Place:
         return sidecar(self.work / name)
 
     def until_done(self, *wanted: str) -> None:
-        """Wait until all of these documents lie in the done folder."""
-        until(lambda: set(wanted) <= set(names(self.done)), f"{wanted} in done/, which holds {names(self.done)}")
+        """Wait until all of these documents lie in the done folder, and nothing of them elsewhere."""
+        self._until_filed(self.done, wanted)
 
     def until_failed(self, *wanted: str) -> None:
-        """Wait until all of these documents lie in the failed folder."""
-        until(lambda: set(wanted) <= set(names(self.failed)), f"{wanted} in failed/, which holds {names(self.failed)}")
+        """Wait until all of these documents lie in the failed folder, and nothing of them elsewhere."""
+        self._until_filed(self.failed, wanted)
+
+    def _until_filed(self, folder: Path, wanted: Sequence[str]) -> None:
+        """Wait for the last step of filing: the note in the work folder goes after the document has its place."""
+        notes = {f"{name}.json" for name in wanted}
+
+        def filed() -> bool:
+            return set(wanted) <= set(names(folder)) and not notes & set(names(self.work))
+
+        until(filed, f"{wanted} in {folder.name}/, which holds {names(folder)}")
 
 
 def names(folder: Path) -> list[str]:

@@ -202,6 +202,7 @@ def test_a_stop_lets_the_one_finish_that_is_being_sent(
     program = start("upload", "-c", place.config, first, second)
     api.wait_for(1)
     program.send(number)
+    program.says("stopping: waiting up to 20 s")
     hold.set()
     assert program.wait() == 75
     assert program.out.splitlines() == [f"{first}: delivered", f"{second}: not sent: the program was stopped before"]
@@ -214,6 +215,7 @@ def test_a_second_stop_breaks_off(api: StandIn, place: Place, desk: Path, start:
     program = start("upload", "-c", place.config, _file(desk, "1.pdf"))
     api.wait_for(1)
     program.send(signal.SIGINT)
+    program.says("again (Ctrl-C) to break off")
     program.send(signal.SIGTERM)
     assert program.wait(10) == 75
     assert "may have arrived" in program.out
