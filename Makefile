@@ -10,6 +10,9 @@ PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
 
+# Whatever a test mounts is gone with its tests, also when they are killed.
+OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
+
 .PHONY: help demo test test-faults test-oldest lint check bench samples schema clean
 
 help: ## show this list
@@ -21,10 +24,10 @@ demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a loc
 test: $(VENV)/dev ## run the tests
 	@$(BIN)/pytest $(SPREAD) --ignore tests/faults $(ARGS)
 
-test-faults: $(VENV)/dev ## inject faults at every system call of a delivery (needs strace, and the right to trace)
-	@command -v strace >/dev/null || [ -z "$(SUDO)" ] || { \
-		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq strace >/dev/null; } || true
-	@$(BIN)/pytest $(SPREAD) tests/faults $(ARGS)
+test-faults: $(VENV)/dev ## inject faults into the running program, about ten minutes (all of them only as root)
+	@command -v strace faketime nft >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq strace faketime nftables >/dev/null; } || true
+	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) tests/faults $(ARGS)
 
 test-oldest: $(VENV)/oldest ## run the tests with the oldest dependencies that pyproject.toml allows (Debian 13's)
 	@$(VENV)/oldest/bin/pytest $(SPREAD) --ignore tests/faults $(ARGS)

@@ -15,7 +15,7 @@ from tests.integration.program import API_CODE, Program
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from _typeshed import StrPath
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Start(Protocol):
     """Starts the program with the place's configuration; without arguments as the daemon."""
 
-    def __call__(self, *arguments: StrPath, **env: str) -> Program:
-        """Return it, as a daemon once it watches."""
+    def __call__(self, *arguments: StrPath, within: Sequence[StrPath] = (), **env: str) -> Program:
+        """Return it, as a daemon once it watches; `within` is a command that executes it."""
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def start(place: Place) -> Iterator[Start]:
     """Start programs, and see to it that none is left."""
     programs: list[Program] = []
 
-    def start(*arguments: StrPath, **env: str) -> Program:
-        program = Program(*(arguments or ("run", "-c", place.config)), env=env)
+    def start(*arguments: StrPath, within: Sequence[StrPath] = (), **env: str) -> Program:
+        program = Program(*(arguments or ("run", "-c", place.config)), env=env, within=within)
         programs.append(program)
         if not arguments:
             program.says("ready: watching")

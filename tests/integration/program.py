@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import IO
 
     from _typeshed import StrPath
@@ -47,11 +47,19 @@ class Finished(NamedTuple):
 class Program:
     """One process of the program."""
 
-    def __init__(self, *arguments: StrPath, env: Mapping[str, str] | None = None) -> None:
-        """Start it with these arguments; `env` is added to an environment that holds nothing for it."""
+    def __init__(
+        self, *arguments: StrPath, env: Mapping[str, str] | None = None, within: Sequence[StrPath] = ()
+    ) -> None:
+        """Start it with these arguments.
+
+        Args:
+            arguments: those of the command line.
+            env: what is added to an environment that holds nothing for it.
+            within: a command that executes the rest of its arguments, as `unshare --net` does.
+        """
         environment = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "invoice_watcher", *map(str, arguments)],
+            [*map(str, within), sys.executable, "-m", "invoice_watcher", *map(str, arguments)],
             cwd=ROOT,
             env={**environment, **(env or {})},
             stdin=subprocess.DEVNULL,
