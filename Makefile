@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES := 30
 # The tests wait more than they compute, so more of them run at once than there are processors.
 SPREAD := -q -n 3 --dist worksteal
 PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
@@ -13,7 +14,7 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo test test-faults test-oldest lint check bench samples schema clean
+.PHONY: help demo test test-faults soak test-oldest lint check bench samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,9 +26,12 @@ test: $(VENV)/dev ## run the tests
 	@$(BIN)/pytest $(SPREAD) --ignore tests/faults $(ARGS)
 
 test-faults: $(VENV)/dev ## inject faults into the running program, about ten minutes (all of them only as root)
-	@command -v strace faketime nft >/dev/null || [ -z "$(SUDO)" ] || { \
+	@{ command -v strace && command -v faketime && command -v nft; } >/dev/null || [ -z "$(SUDO)" ] || { \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq strace faketime nftables >/dev/null; } || true
 	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) tests/faults $(ARGS)
+
+soak: $(VENV)/dev ## drive the running program at random, with kills and outages, for MINUTES=30
+	@$(OWN_MOUNTS) $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 test-oldest: $(VENV)/oldest ## run the tests with the oldest dependencies that pyproject.toml allows (Debian 13's)
 	@$(VENV)/oldest/bin/pytest $(SPREAD) --ignore tests/faults $(ARGS)

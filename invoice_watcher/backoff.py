@@ -17,16 +17,25 @@ def retry_after(header: str | None, now: datetime) -> float | None:
 
     Both forms are read, whole seconds in ASCII digits and HTTP-date, and clamped to an hour; anything else is
     ignored (None), so that no server can park the queue for ever.
+
+    Args:
+        header: its text; None where there is none.
+        now: the time by the clock that a date is compared with: best the server's own.
     """
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_RETRY_AFTER)
+    date = http_date(text)
+    return None if date is None else min(max((date - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Return the moment that an HTTP-date names (RFC 9110 section 5.6.7); None for anything else."""
     try:
-        date = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text or "")
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return date.replace(tzinfo=date.tzinfo or UTC)
 
 
 def back_off(failures: int, initial: float, longest: float, chance: float) -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.config import warnings
 from invoice_watcher.errors import FolderError, FolderInUseError
-from invoice_watcher.spool import Folders, leases_work
+from invoice_watcher.spool import Folders, leases_work, missing_disk
 from invoice_watcher.watcher import file_system_of, gives_hints
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def check_all(config: Config, path: Path) -> Iterator[Finding]:
 def _check_folders(config: Config) -> Iterator[Finding]:
     missing = [path for path in (config.done_dir, config.failed_dir, config.work_dir) if not os.path.lexists(path)]
     if missing and os.path.isdir(config.drop_dir):
-        yield from map(_check_missing, missing)
+        trouble = missing_disk(config.drop_dir)
+        yield from [Finding(Grade.FAULT, f"folders: {trouble}")] if trouble else map(_check_missing, missing)
         return
     try:
         Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=False).close()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from invoice_watcher import __version__, logs, signals, streams
+from invoice_watcher import __version__, logs, privacy, signals, streams
 from invoice_watcher.checks import Grade, check_all
 from invoice_watcher.config import find_api_code, load, schema_text
 from invoice_watcher.config.units import duration
@@ -61,6 +61,7 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
 def main() -> NoReturn:
     """Run the command line, and exit with its status."""
     streams.protect()
+    privacy.protect()
     status = _status()
     if _tell_unprinted():
         status = status or ExitStatus.REJECTED

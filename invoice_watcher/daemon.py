@@ -34,7 +34,7 @@ from invoice_watcher.validation import Limits
 from invoice_watcher.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from invoice_watcher.config import Config, Secret
     from invoice_watcher.schedule import Task
@@ -68,6 +68,7 @@ class Daemon:
         *,
         create: bool = True,
         on_report: Callable[[Task, Report, int], None] = lambda _task, _report, _waiting: None,
+        kept: Mapping[str, Task] | None = None,
     ) -> None:
         """Open and lock the folders, and start the threads.
 
@@ -78,6 +79,7 @@ class Daemon:
             notifier: tells the service manager how things stand.
             create: make missing folders.
             on_report: hears what came of every attempt, and how many wait; must not raise.
+            kept: what the run before could neither file nor, perhaps, note on these folders; see `kept`.
         """
         self._config, self._mailbox, self._notifier, self._on_report = config, mailbox, notifier, on_report
         own_names = (config.status_page,) if config.status_page else ()
@@ -94,6 +96,7 @@ class Daemon:
         self._delivery = Delivery(self._spool, self._uploader, _limits(config))
         self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
         self._standing = Standing(notifier)
+        self._kept = kept or {}
         self._is_stopping = False
         self._reload_again = False  # asked for while the run wound down
         self._moved_at = time.monotonic()
@@ -125,12 +128,18 @@ class Daemon:
         self.tally.waiting, self.tally.stopped = self._waiting(), self._is_stopping
         return End.STOPPED if self._is_stopping else end
 
+    @property
+    def kept(self) -> dict[str, Task]:
+        """What the API has answered and could not be filed yet, by its name in the work folder."""
+        return {**self._kept, **{task.work_name: task for task in self._queue.schedule.claimed() if task.decision}}
+
     def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
         while True:
             now = time.monotonic()
             if now >= self._lookout.due_at(busy=self._is_busy()):
                 self._lookout.look(self._queue.schedule)
-            self._start_what_may(now)
+            if not self._mailbox.holds_stop:
+                self._start_what_may(now)
             if not self.was_ready:
                 self._notifier.ready()
                 _log.info("ready: watching %s", self._config.drop_dir)
@@ -216,11 +225,14 @@ class Daemon:
         for found in self._spool.recover():
             if isinstance(found, Completed):
                 log_completed(found)
+            elif (task := self._kept.get(found.work_name)) is not None:
+                self._queue.resume(task, died=False)
             else:
                 task = resumed(found, self._naming, self._spool.filed_for)
                 self._queue.resume(task, died=found.died)
                 if found.died:
                     log_suspect(task)
+        self._kept = {}
 
     def _wind_down(self) -> None:
         """Start nothing new; let what is under way end by itself, then end it."""

@@ -108,6 +108,8 @@ class Delivery:
             with closing(snapshot):
                 return self._with_snapshot(task, snapshot, hold_wrong_api_code)
         except OSError as error:
+            if error.errno in _ITS_OWN and task.claimed and error.filename == task.work_name:
+                return NotReady(_IMMOVABLE)
             return Waiting(_not_recordable(error))
 
     def _with_snapshot(self, task: Task, snapshot: Snapshot, hold: bool) -> Report:  # noqa: FBT001 - passed through
@@ -120,10 +122,11 @@ class Delivery:
         if task.decision is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
             self._spool.verify()
         with self._spool.reserve() as slot:
-            if not task.claimed and (report := self._claim(task, snapshot)) is not None:
+            claimed_before = task.claimed
+            if not claimed_before and (report := self._claim(task, snapshot)) is not None:
                 return report
             record = _Record(task, snapshot)
-            outcome, sent = self._outcome(task, verdict, record)
+            outcome, sent = self._outcome(task, verdict, record, is_old=claimed_before)
             return self._settle(record, slot, outcome, sent=sent, hold=hold)
 
     def _claim(self, task: Task, snapshot: Snapshot) -> Report | None:
@@ -133,21 +136,33 @@ class Delivery:
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return NotReady(GONE)
-            if error.errno in IN_USE | {errno.EPERM}:  # its own: a mount point; immutable, or in a sticky folder
+            if error.errno in _ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
                 return NotReady(_IMMOVABLE)
             raise
 
     def _unchanged_for(self, task: Task, snapshot: Snapshot) -> float:
-        return max(0.0, time.time() - snapshot.signature.ctime_ns / 1e9) if task.claimed else task.unchanged_for
+        """Seconds since it last changed: by its `ctime`, or since it was first seen so where the clock was set back."""
+        if not task.claimed:
+            return task.unchanged_for
+        now = time.monotonic()
+        if task.signature != snapshot.signature:
+            task.signature, task.seen_at = snapshot.signature, now
+        return max(time.time() - snapshot.signature.ctime_ns / 1e9, now - task.seen_at)
 
-    def _outcome(self, task: Task, verdict: Document | Rejected, record: _Record) -> tuple[Outcome, bool]:
-        """What becomes of it, and whether it was sent for that just now."""
+    def _outcome(
+        self, task: Task, verdict: Document | Rejected, record: _Record, *, is_old: bool
+    ) -> tuple[Outcome, bool]:
+        """What becomes of it, and whether it was sent for that just now.
+
+        What was claimed just now needs no note: a document without one was being sent. After an old claim (`is_old`)
+        it may have been waiting, or the claim may never have reached the disk.
+        """
         if task.decision is not None and task.decision.sha256 in {None, record.snapshot.sha256}:
             return task.decision.outcome, False
         task.decision = None
         if isinstance(verdict, Rejected):
             return verdict, False
-        if task.attempts:
+        if is_old:
             with self._spool.reserve() as slot:
                 self._spool.note(task, record.waiting(task.last, sending=True), slot)
         task.attempts += 1
@@ -234,6 +249,8 @@ def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
     return Deferred(Problem(Source.VALIDATION, None, reason, message, hint_for(reason)), fault)
 
 
+# Why one file cannot be moved while others can: a mount point, or open elsewhere; immutable, or in a sticky folder.
+_ITS_OWN = IN_USE | {errno.EPERM}
 _IMMOVABLE = Unready("may not be moved by this program; its owner, or the administrator, must allow it")
 _CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
 

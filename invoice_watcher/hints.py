@@ -1,7 +1,8 @@
-"""What the person at the share should do, in plain words: one hint for each reason.
+"""What to do, in plain words: one hint for each reason, and a cure where an administrator has to act.
 
-A clerk who sees only the folder reads this in the sidecar. Each hint says what happened and what to do next,
-and names no machinery. Pure; `hint_for` never raises: a reason without words of its own gets `DEFAULT`.
+A clerk who sees only the folder reads the hint in the sidecar. Each says what happened and what to do next, and names
+no machinery; that is for the cures, which stand in the log. Pure; nothing raises: a reason without words of its own
+gets `DEFAULT`.
 """
 
 from __future__ import annotations
@@ -67,9 +68,24 @@ _HINTS = {
     "request_failed": _BY_ITSELF,
 }
 
+_RESTART = "Check the API code (the credential api-code, api.api_code_file or api.api_code), then restart the service."
+_CURES = {
+    "access_denied": _RESTART,
+    "api_code_refused": _RESTART,
+    "wrong_address": "Check api.base_url and api.proxy, then reload the service.",
+    "redirected": "Check api.base_url, and whether a proxy or firewall on the way asks for a login.",
+    "web_page": "Check api.base_url, and whether a proxy or firewall on the way asks for a login.",
+    "tls": "Check the server's certificate, this machine's clock, and api.ca_bundle if the authority is your own.",
+}
+
 REASONS = frozenset(_HINTS)
 
 
 def hint_for(reason: str) -> str:
     """Return what to tell the clerk about `reason`."""
     return _HINTS.get(reason, DEFAULT)
+
+
+def cure_for(reason: str) -> str:
+    """Return what to tell the administrator about `reason`: its cure, or what the clerk is told."""
+    return _CURES.get(reason) or hint_for(reason)

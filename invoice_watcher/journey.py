@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report
 from invoice_watcher.escaping import escape
+from invoice_watcher.hints import cure_for
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected
 from invoice_watcher.spool import GONE
 
@@ -70,7 +71,8 @@ def log_pause(before: Pause | None, after: Pause | None) -> None:
             _log.warning("%s: the queue flows", what)
     elif before is None or before.problem.reason != after.problem.reason:
         level = logging.WARNING if after.fault is Fault.WORLD else logging.ERROR
-        _log.log(level, "the queue is paused: %s. %s", escape(after.problem.message), after.problem.hint)
+        cure = cure_for(after.problem.reason)
+        _log.log(level, "the queue is paused: %s. %s", escape(after.problem.message), cure)
 
 
 def _fields(task: Task, outcome: Outcome | None, *, held: bool = False) -> dict[str, object]:

@@ -36,8 +36,9 @@ from invoice_watcher.escaping import escape
 
 _PROGRAM = "invoice_watcher"
 _IDENTIFIER = "invoice-watcher"
-# Below WARNING these write request lines and every file event.
-_FOREIGN = ("requests", "urllib3", "watchdog")
+# Below WARNING these write request lines and every file event. What urllib3.connection warns of, with a traceback, are
+# answers whose header fields are nonsense: no fault of this program, and judged elsewhere.
+_FOREIGN = dict.fromkeys(("requests", "urllib3", "watchdog"), logging.WARNING) | {"urllib3.connection": logging.ERROR}
 
 _CAPACITY = 10_000
 _LONGEST_TEXT = 8192
@@ -61,8 +62,8 @@ def setup(level: str, format: str, secret_texts: Iterable[str] = ()) -> None:  #
     queue = _installed() or _install()
     queue.configure(format, secret_texts)
     logging.getLogger(_PROGRAM).setLevel(number)
-    for name in _FOREIGN:
-        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name, least in _FOREIGN.items():
+        logging.getLogger(name).setLevel(max(number, least))
 
 
 def shutdown() -> None:

@@ -110,7 +110,7 @@ class Lookout:
             self._keep_watching()
         self._hinted = False
         now = Clock(began, time.time())
-        self._settling.begin_scan()
+        self._settling.begin_scan(now)
         self._beyond = 0
         found = heapq.nsmallest(self._most, self._ready(schedule, now))
         self._settling.end_scan()

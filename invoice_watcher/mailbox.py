@@ -28,6 +28,7 @@ class Mailbox(Generic[Result]):
         """Start empty."""
         self._messages: SimpleQueue[Signal | Result] = SimpleQueue()
         self._hinted = False
+        self.holds_stop = False  # somewhere behind other messages, or it was read
 
     def hint(self) -> None:
         """Something may have happened in the drop folder."""
@@ -37,6 +38,7 @@ class Mailbox(Generic[Result]):
 
     def post(self, message: Signal | Result) -> None:
         """Add any other message."""
+        self.holds_stop |= message is Signal.STOP
         self._messages.put(message)
 
     def next(self, timeout: float | None) -> Signal | Result | None:

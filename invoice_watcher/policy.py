@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.answer import Answer, Body, read_answer
-from invoice_watcher.backoff import retry_after
+from invoice_watcher.backoff import http_date, retry_after
 from invoice_watcher.hints import hint_for
 from invoice_watcher.outcome import API_CODES, Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
 
@@ -109,12 +109,14 @@ class Reply:
         framed: its end was announced (Content-Length, chunked, or a declared closing connection), so that a
             missing end would have been noticed.
         retry_after: the header's text, if any.
+        date: that of the header `Date`, if any: when the server sent it, by its own clock.
     """
 
     status: int
     body: bytes
     framed: bool = True
     retry_after: str | None = None
+    date: str | None = None
 
 
 def judge_reply(reply: Reply, now: datetime, text: str) -> Outcome:
@@ -122,7 +124,7 @@ def judge_reply(reply: Reply, now: datetime, text: str) -> Outcome:
 
     Args:
         reply: the answer.
-        now: the wall clock, for a `Retry-After` that is a date.
+        now: the wall clock, for a `Retry-After` that is a date where the answer does not tell its own.
         text: the start of the body as the sidecar shows it.
     """
     answer = read_answer(reply.body)
@@ -135,7 +137,7 @@ def judge_reply(reply: Reply, now: datetime, text: str) -> Outcome:
     problem = _problem(Source.HTTP if answer.code is None else Source.API, row, answer)
     if row.fault is Fault.FILE:
         return Rejected(problem, reply.status, text)
-    waiting = retry_after(reply.retry_after, now)
+    waiting = _wait_asked_for(reply, now)
     return Deferred(problem, row.fault, reply.status, text, _leaves_doubt(reply, answer), waiting, reached=True)
 
 
@@ -191,8 +193,12 @@ def _by_code(reply: Reply, answer: Answer, now: datetime, text: str) -> Outcome:
     problem = Problem(Source.API, answer.code, api.reason, answer.message or api.message, hint_for(api.reason))
     if api.fault is Fault.FILE:
         return Rejected(problem, reply.status, text)
-    waiting = retry_after(reply.retry_after, now)
+    waiting = _wait_asked_for(reply, now)
     return Deferred(problem, api.fault, reply.status, text, retry_after=waiting, reached=True)
+
+
+def _wait_asked_for(reply: Reply, now: datetime) -> float | None:
+    return retry_after(reply.retry_after, http_date(reply.date) or now)
 
 
 def _leaves_doubt(reply: Reply, answer: Answer) -> bool:

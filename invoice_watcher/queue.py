@@ -10,7 +10,7 @@ see. No threads, no files: time and chance are arguments. Raises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -188,6 +188,8 @@ class Queue:
         if outcome.fault is Fault.FILE:
             self._changed(task, now)
             return
+        if outcome.fault is Fault.OPERATOR and self._is_refused_alone(task):
+            outcome = replace(outcome, fault=Fault.WORLD)
         if outcome.problem.code == LINK_UNREACHABLE:
             self._answered(task, now, delivered=False)
             self._strike(task, outcome, MOST_DOWNLOADS)
@@ -198,6 +200,15 @@ class Queue:
         task.failures += 1
         wait = back_off(task.failures, self._rules.initial, self._rules.longest, chance)
         self._again(task, now if task.decision else now + max(wait, outcome.retry_after or 0.0))
+
+    def _is_refused_alone(self, task: Task) -> bool:
+        """Whether others were answered since this one was first refused, so it is not all that is sent that is refused.
+
+        A firewall that dislikes one document must not make all others wait for probe after probe.
+        """
+        if task.refused_at is None:
+            task.refused_at = self._answers
+        return self._answers > task.refused_at
 
     def _strike(self, task: Task, outcome: Deferred, most: int) -> None:
         task.strikes += 1

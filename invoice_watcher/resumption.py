@@ -48,8 +48,9 @@ def resumed(found: Recovered, naming: Naming, filed_for: Callable[[str], str | N
 
 
 def _order_of(found: Recovered, filed_for: Callable[[str], str | None]) -> str | None:
-    if found.note is not None and found.note.order_id is not None:
-        return found.note.order_id  # as the dropped name said; the name in the work folder may be another
+    noted = found.note.order_id if found.note is not None else None
+    if noted is not None and noted in found.name:  # where else is it from: the note is damaged
+        return noted  # as the dropped name said; the name in the work folder may be another
     try:
         return filed_for(found.name)
     except UnreadableError:

@@ -43,14 +43,16 @@ class Task:
     Attributes:
         invoice: what it is.
         arrived_ns: when it was dropped, nanoseconds since the epoch.
-        signature: how the scan saw it; None for what an earlier run had claimed.
+        signature: how the scan saw it, or how it was last copied from the work folder; None before either.
         unchanged_for: seconds since it last changed, when the scan saw it.
         work_name: its name in the work folder; empty until it is claimed.
+        seen_at: since when it looks as `signature` says there, monotonic seconds.
         due: when it may be sent again, monotonic seconds; 0 for at once.
         attempts: how often it was sent, or was tried to be.
         failures: attempts in a row that failed, for the back-off.
         strikes: failures that counted against the document, because others went through meanwhile.
         counted_at: how many answers the API had given when the last strike was counted.
+        refused_at: how many answers the API had given when this document first met the operator's fault.
         crashes: how often the program died while it was sending this document.
         in_doubt: an earlier attempt may have reached the API unanswered.
         last: what the last attempt came to.
@@ -63,11 +65,13 @@ class Task:
     signature: Signature | None = None
     unchanged_for: float = 0.0
     work_name: str = ""
+    seen_at: float = 0.0
     due: float = 0.0
     attempts: int = 0
     failures: int = 0
     strikes: int = 0
     counted_at: int = 0
+    refused_at: int | None = None
     crashes: int = 0
     in_doubt: bool = False
     last: Deferred | None = None

@@ -2,8 +2,9 @@
 
 SIGTERM and SIGINT stop, SIGHUP reloads. All that is known about invoices lies in the folders, so a reload is an
 orderly stop and a start. Guarantees: a configuration that is broken, or whose folders cannot be used, is reported and
-changes nothing; folders that go away while the daemon runs are waited for, and never made anew. Raises ConfigError,
-FolderError and FolderInUseError only at the start, and StuckError when only a new process can go on.
+changes nothing; folders that go away while the daemon runs are waited for, and never made anew, nor looked for on the
+bare mount point when their disk went away. Raises ConfigError, FolderError and FolderInUseError only at the start, and
+StuckError when only a new process can go on.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import gc
 import logging
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoice_watcher import affinity, signals
+from invoice_watcher import affinity, signals, watcher
 from invoice_watcher.daemon import Attempted, Daemon, End
-from invoice_watcher.errors import ConfigError, FolderError, FolderInUseError, StuckError
+from invoice_watcher.errors import ConfigError, FolderError, FolderInUseError, FolderLostError, StuckError
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.service import Notifier
+from invoice_watcher.spool import mount_point_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +79,8 @@ class _Server:
         self._mailbox = mailbox
         self._settings = load()
         self._proven: Settings | None = None  # with which a daemon could be made
+        self._mount_point: Path | None = None  # of the disk on which the folders were
+        self._kept: dict[str, Task] = {}  # what was answered, and could not be written down where it lies
         self._told = ""
         self.notifier = Notifier()
 
@@ -85,6 +90,7 @@ class _Server:
                 if daemon.run(reload=self._reload) is End.STOPPED:
                     return
             except FolderError as error:
+                self._kept = daemon.kept
                 if self._is_stopped_waiting(error, anew=daemon.was_ready):
                     return
             if not daemon.is_over:
@@ -98,7 +104,7 @@ class _Server:
         """
         while True:
             try:
-                daemon = Daemon(*self._settings, self._mailbox, self.notifier, create=self._is_new_place())
+                daemon = self._made_daemon()
             except (FolderError, FolderInUseError) as error:
                 if self._proven is None:
                     raise
@@ -110,6 +116,16 @@ class _Server:
             else:
                 self._proven = self._settings
                 return daemon
+
+    def _made_daemon(self) -> Daemon:
+        """Make a daemon; where there was one before, its disk has to be there, and no folder is made."""
+        is_new = self._is_new_place()
+        if not is_new and self._mount_point and not os.path.ismount(self._mount_point):
+            raise FolderLostError(f"nothing is mounted on {self._mount_point}, and the folders were there")
+        kept = None if is_new else self._kept
+        daemon = Daemon(*self._settings, self._mailbox, self.notifier, create=is_new, kept=kept)
+        self._mount_point = mount_point_of(self._settings.config.drop_dir)
+        return daemon
 
     def _is_new_place(self) -> bool:
         """Whether missing folders may be made: not where there were some, for they went away."""
@@ -146,7 +162,7 @@ def _folders_of(settings: Settings) -> tuple[Path, ...]:
 
 
 def prepare() -> Mailbox[Attempted]:
-    """Settle the process: where it runs, its umask, and its signals, which post messages from here on.
+    """Settle the process: where it runs, its umask, its last words, and its signals, which post messages from here on.
 
     To be called before any thread is started: a signal goes to whichever thread does not block it. A lease that is
     broken must not end the process (fcntl(2), SIGIO).
@@ -155,6 +171,7 @@ def prepare() -> Mailbox[Attempted]:
     gc.freeze()  # what the imports made is there to stay, and need not be gone through with every document
     signals.block(_MEANINGS)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
+    threading.excepthook = watcher.excepthook
     os.umask(0o027)
     mailbox: Mailbox[Attempted] = Mailbox()
     signals.listen(_MEANINGS, lambda number: mailbox.post(_MEANINGS[number]))

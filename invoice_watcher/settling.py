@@ -82,8 +82,9 @@ class Settling:
         self._ahead: float | None = None
         self._set_at = float("-inf")
 
-    def begin_scan(self) -> None:
+    def begin_scan(self, now: Clock) -> None:
         """A full scan begins: `end_scan` will forget what it did not ask about."""
+        self._steady_for(now)  # the clock may be set before there is any file to ask about
         self._scan += 1
         self._unseen = set(self._observed)
 
@@ -142,14 +143,18 @@ class Settling:
 
     def _age_by_ctime(self, signature: Signature, now: Clock) -> float:
         """Seconds since the `ctime`, but no more than since the clock was last set; negative when that is unknown."""
+        steady = self._steady_for(now)
+        if not self._trust_ctime or steady < self._quiet:
+            return -1.0
+        return min(now.wall - signature.ctime_ns / 1e9, steady)
+
+    def _steady_for(self, now: Clock) -> float:
+        """Seconds since the clock was last set, as far as this module was told the time."""
         ahead = now.wall - now.mono
         if self._ahead is not None and abs(ahead - self._ahead) > _CLOCK_SET:
             self._set_at = now.mono
         self._ahead = ahead
-        steady = now.mono - self._set_at
-        if not self._trust_ctime or steady < self._quiet:
-            return -1.0
-        return min(now.wall - signature.ctime_ns / 1e9, steady)
+        return now.mono - self._set_at
 
     def on_hold(self, name: str) -> Unready | None:
         """Return why the file is on hold; None when it is not."""

@@ -2,8 +2,8 @@
 
 A hint says "look again", never what happened: the scan is the truth. Guarantees: nothing is done in watchdog's
 threads but calling `on_hint`, which must only set a flag; a watch that has gone deaf (its folder deleted, renamed,
-mounted over, its thread dead) is noticed by `is_deaf`, and built anew by `start` or `revive`. Where the kernel grants
-no watch, a sentence says so, once, and how to get one; the rescan alone finds the files. Raises nothing.
+mounted over, one of its threads dead) is noticed by `is_deaf`, and built anew by `start` or `revive`. Where the kernel
+grants no watch, a sentence says so, once, and how to get one; the rescan alone finds the files. Raises nothing.
 
 The watch has a mask of its own. watchdog's default holds events back for half a second to pair both halves of a
 rename, and moving a file *out* of the folder, which this program does with each one, is such a half; the default also
@@ -12,15 +12,17 @@ reports our own reading. IN_DELETE is there for programs that deliver by link an
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers.api import BaseObserver
-from watchdog.observers.inotify import InotifyEmitter
-from watchdog.observers.inotify_c import InotifyConstants
+from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
+from watchdog.observers.inotify_c import InotifyConstants, inotify_add_watch, inotify_init
+from watchdog.utils import BaseThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,9 +36,13 @@ _MASK = (
     | InotifyConstants.IN_MOVE_SELF
 )
 
-_REMEDIES = {
-    errno.EMFILE: "; raise fs.inotify.max_user_instances with sysctl(8), or this program's limit of open files",
-    errno.ENOSPC: "; raise fs.inotify.max_user_watches with sysctl(8)",
+# What inotify_init(2) and inotify_add_watch(2) mean by these, and what mends it.
+_LIMITS = {
+    errno.EMFILE: (
+        "inotify instance limit reached",
+        "; raise fs.inotify.max_user_instances with sysctl(8), or this program's limit of open files",
+    ),
+    errno.ENOSPC: ("inotify watch limit reached", "; raise fs.inotify.max_user_watches with sysctl(8)"),
 }
 
 # File systems on which other machines write without this kernel hearing of it (inotify(7), "Limitations").
@@ -65,6 +71,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 # of a watch, and its event is only a hint.
 _STOPPED = "InotifyEmitter.queue_events() called when the thread is inactive"
 logging.getLogger(InotifyEmitter.__module__).addFilter(lambda record: record.msg != _STOPPED)
+_log = logging.getLogger(__name__)
 
 
 class Watcher:
@@ -79,7 +86,8 @@ class Watcher:
         """
         self._folder = folder
         self._listener = _Listener(on_hint)
-        self._observer: BaseObserver | None = None
+        self._observer: InotifyObserver | None = None
+        self._threads: set[threading.Thread] = set()  # watchdog's, of this watch
         self._identity: tuple[int, int] | None = None
         self._trouble: str | None = None
 
@@ -106,8 +114,8 @@ class Watcher:
         """Tell whether hints can no longer come, though nothing said so."""
         if self._observer is None:
             return True
-        alive = self._observer.is_alive() and all(one.is_alive() for one in self._observer.emitters)
-        return not (alive and self._observer.emitters and _identity_or_none(self._folder) == self._identity)
+        alive = all(thread.is_alive() for thread in self._threads)
+        return not (alive and _identity_or_none(self._folder) == self._identity)
 
     def stop(self) -> None:
         """End the watch and its threads."""
@@ -117,18 +125,31 @@ class Watcher:
             self._observer = None
 
     def _watch(self) -> str | None:
-        observer = BaseObserver(_Emitter)
+        others, observer = _threads_of_watchdog(), None
         try:
             self._identity = _identity(self._folder)
+            _try_to_watch(self._folder)
+            observer = _Observer()
             observer.schedule(self._listener, str(self._folder))
             observer.start()
         except OSError as error:
-            observer.unschedule_all()
-            remedy = _REMEDIES.get(error.errno or 0, "")
-            why = error.strerror or error
+            if observer is not None:
+                observer.stop()
+            why, remedy = _LIMITS.get(error.errno or 0, (error.strerror or error, ""))
             return f"no hints from the kernel ({why}): new files are found by the rescan alone{remedy}"
-        self._observer = observer
+        self._observer, self._threads = observer, _threads_of_watchdog() - others
         return None
+
+
+def excepthook(args: threading.ExceptHookArgs) -> None:
+    """Say in one line that the machine's fault ended a thread of a watch, which `revive` will notice.
+
+    A `threading.excepthook`; whatever else ends a thread is a bug, and shows its traceback.
+    """
+    if isinstance(args.thread, BaseThread) and isinstance(args.exc_value, OSError):
+        _log.warning("the watch on the drop folder ended: %s", args.exc_value.strerror)
+    else:
+        threading.__excepthook__(args)
 
 
 def gives_hints(folder: Path) -> bool:
@@ -184,6 +205,30 @@ class _Listener(FileSystemEventHandler):
 class _Emitter(InotifyEmitter):
     def get_event_mask_from_filter(self) -> Any:  # noqa: ANN401 - watchdog 6 says int, watchdog 7 a NewType of it
         return _MASK
+
+
+class _Observer(InotifyObserver):
+    """With a thread of its own that reads from the kernel: one that all observers share would be missed for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._emitter_class = _Emitter
+
+
+def _try_to_watch(folder: Path) -> None:
+    """Raise OSError where the kernel grants no watch; watchdog 6 would never close what it had opened by then."""
+    descriptor = inotify_init()
+    try:
+        if descriptor < 0 or inotify_add_watch(descriptor, os.fsencode(folder), _MASK) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _threads_of_watchdog() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if isinstance(thread, BaseThread)}
 
 
 def _identity(folder: Path) -> tuple[int, int]:

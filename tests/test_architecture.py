@@ -34,6 +34,7 @@ LAYERS = [
         "deadlines",
         "mailbox",
         "naming",
+        "privacy",
         "receipt",
         "service",
         "settling",
@@ -63,7 +64,7 @@ LAYERS = [
 # What is not the standard library's, and what of it is a kernel's or a format's, each behind its own wall.
 WALLS = {
     "click": {"cli"},
-    "ctypes": {"spool"},
+    "ctypes": {"privacy", "spool", "watcher"},
     "defusedxml": {"answer"},
     "fcntl": {"spool"},
     "msgspec": {"receipt", "spool"},

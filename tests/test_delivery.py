@@ -561,13 +561,13 @@ def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box)
 
 
 @pytest.mark.parametrize(("work_name", "note", "order_id"), [
-    (f"{NAME}~1~", None, "12345"), (f"{NAME}~1~", "6789", "6789"), ("12345.2.pdf", "12345", "12345"),
-    ("n" * 236 + ".pdf", None, None), ("n" * 236 + ".pdf", "12345", "12345"),
+    (f"{NAME}~1~", None, "12345"), (f"{NAME}~1~", "234", "234"), ("12345.2.pdf", "12345", "12345"),
+    ("n" * 236 + ".pdf", None, None), ("n" * 231 + "12345.pdf", "12345", "12345"), (NAME, "12344", "12345"),
 ])  # fmt: skip
 def test_a_recovered_document_belongs_to_the_order_it_was_dropped_for(
     box: Box, work_name: str, note: str | None, order_id: str | None
 ) -> None:
-    """As its note says; and never to one that is read from what the program itself made of its name."""
+    """As its note says; not to one that only a damaged note names, nor to what the program itself made of its name."""
     box.put(f".processing/{work_name}")
     if note is not None:
         text = written("waiting").replace(b'"order_id": "12345"', f'"order_id": "{note}"'.encode())

@@ -258,6 +258,15 @@ def test_the_apis_wish_to_wait_is_passed_on(
     assert deferred(status, body, retry_after=header).retry_after == seconds
 
 
+def test_a_date_is_compared_with_the_servers_own_clock() -> None:
+    """This machine's clock is a day behind: thirty seconds are waited, and no hour."""
+    there = NOW + timedelta(days=1)
+    date, until = (format_datetime(one, usegmt=True) for one in (there, there + timedelta(seconds=30)))
+    outcome = judge_reply(Reply(503, b"", retry_after=until, date=date), NOW, "")
+    assert isinstance(outcome, Deferred)
+    assert outcome.retry_after == 30
+
+
 def exceptions_of(module: ModuleType) -> list[type[BaseException]]:
     """Return every exception that a package defines; a warning is logged, never raised."""
     package = module.__name__.partition(".")[0]

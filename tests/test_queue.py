@@ -148,6 +148,39 @@ def test_wrong_key_or_full_disk_costs_nothing(fault: Fault) -> None:
     assert len(world.filed) == 50
 
 
+def test_a_document_that_alone_is_refused_holds_nobody_up() -> None:
+    """A firewall answers 403 to one document for ever: once another went through, no other waits for it again."""
+    world = World(all_but({"bad": failure(Fault.OPERATOR)}))
+    world.drop("bad")
+    world.run(HOUR)
+    world.drop("first")
+    world.run(2 * HOUR)
+    for number in range(30):
+        dropped = world.now
+        world.drop(f"good {number}")
+        world.run(dropped + 10 * 60)
+        assert world.calls_of(f"good {number}")[0] == dropped
+    bad = world.filed["bad"]
+    assert isinstance(bad, Rejected)
+    assert bad.problem.reason == "keeps_failing"
+
+
+def test_a_document_that_was_refused_alone_does_not_hide_the_next_wrong_key() -> None:
+    """After that document, a 401 for all that is sent stops the queue as ever, and nothing is put aside for it."""
+    world = World(
+        lambda task, now: failure(Fault.OPERATOR) if task.invoice.queue == "bad" or now >= HOUR else DELIVERED
+    )
+    world.drop("bad")
+    world.run(HOUR / 2)
+    world.drop("first")
+    world.run(HOUR)
+    world.drop(*(str(order) for order in range(50)))
+    world.run(DAY)
+    assert world.queue.pause is not None
+    assert list(world.filed) == ["first"]
+    assert len(world.calls) < 500
+
+
 def test_room_on_the_disk_ends_the_pause_without_another_upload() -> None:
     """What the API took while the disk was full is filed once there is room, and then the queue is not paused."""
     queue, task = Queue(RULES, WORKERS), task_of("1", 1, claimed=True)

@@ -90,6 +90,13 @@ def test_clock_set_forward_does_not_age_a_file(local: Settling, step: float) -> 
     assert local.unchanged_for("1.pdf", file, _later(30, after)) == pytest.approx(30, abs=1e-3)
 
 
+def test_clock_set_forward_is_noticed_without_any_file(local: Settling) -> None:
+    """The first file of the day came just before the clock was set: it is as young as it is, and has to be quiet."""
+    local.begin_scan(NOW)
+    local.end_scan()
+    assert local.wait_for("1.pdf", _changed(-60), _later(60.2, set_by=DAY)) == QUIET
+
+
 def test_clock_set_back_restarts_nothing(local: Settling) -> None:
     """A cut-off file's patience runs on while the clock is set back, and when the clock comes by its time again."""
     file = _changed(10)
@@ -144,11 +151,11 @@ def test_scans_forget_what_is_gone_and_nothing_else() -> None:
     share, file = Settling(QUIET, trust_ctime=False), _changed(60)
     share.hold("1.pdf", file, EMPTY, NOW)
     for second in range(3):
-        share.begin_scan()
+        share.begin_scan(_later(second))
         assert share.unchanged_for("1.pdf", file, _later(second)) == second
         assert share.wait_for("1.pdf", file, _later(second)) == 7 - second
         share.end_scan()
-    share.begin_scan()
+    share.begin_scan(_later(3))
     share.end_scan()
     assert share.on_hold("1.pdf") is None
     assert share.wait_for("1.pdf", file, _later(4)) == QUIET
@@ -180,8 +187,7 @@ class SettlingMachine(RuleBasedStateMachine):
         super().__init__()
         self.settling = Settling(QUIET, trust_ctime=True)
         self.now = NOW
-        # One file always lies there: in an empty folder nobody asks, and a clock set to and fro goes unseen.
-        self.files = {"z": _File(_changed(DAY), NOW.mono - DAY)}
+        self.files: dict[str, _File] = {}
         self.size = 0
         self.look()
 
@@ -207,7 +213,7 @@ class SettlingMachine(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         """No file is ready early, none waits for longer than it must, and nothing is kept of what is gone."""
-        self.settling.begin_scan()
+        self.settling.begin_scan(self.now)
         for name, file in self.files.items():
             wait = self.settling.wait_for(name, file.signature, self.now)
             held = self._held(file)

@@ -12,7 +12,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -32,7 +32,7 @@ from invoice_watcher.uploader.body import Body
 from invoice_watcher.uploader.transport import _connect
 from invoice_watcher.validation import Document
 from tests.support.certificates import Certificate, certificate
-from tests.support.rawserver import Peer, RawServer, answer, answering, saying
+from tests.support.rawserver import Peer, RawServer, answer, answering, black_hole, saying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -244,6 +244,26 @@ def test_the_configured_proxy_is_used() -> None:
     assert proxy.requests[0].line == "POST http://name.invalid/order/12345/invoice HTTP/1.1"
     with _closed_port() as address, to("http://name.invalid", proxy=address) as uploader:
         assert deferral(uploader.send(document())) == ("unreachable", Fault.WORLD, False)
+
+
+@pytest.mark.parametrize(("status", "reason", "fault"), [
+    (302, "wrong_address", Fault.OPERATOR),
+    (403, "wrong_address", Fault.OPERATOR),
+    (407, "wrong_address", Fault.OPERATOR),
+    (429, "unreachable", Fault.WORLD),
+    (502, "unreachable", Fault.WORLD),
+])  # fmt: skip
+def test_a_proxy_that_opens_no_way(status: int, reason: str, fault: Fault) -> None:
+    """A password or a login is for the administrator; a way beyond that is down passes. The status is told."""
+
+    def refuse(peer: Peer) -> None:
+        peer.head()
+        peer.send(answer(status, b"", "Connection: close"))
+
+    with RawServer(refuse) as proxy, to("https://name.invalid", proxy=proxy.url) as uploader:
+        outcome = uploader.send(document())
+    assert deferral(outcome) == (reason, fault, False)
+    assert f"the proxy answered {status}" in str(outcome)
 
 
 _HOSTS = st.text(st.sampled_from("aZ09-_.:*%é☃ß[]@ ~,'"), min_size=1, max_size=8)
@@ -646,18 +666,6 @@ def test_a_machine_that_gives_no_thread_loses_nothing(scheme: str) -> None:
         assert "can't start new thread" in outcome.problem.message
         assert isinstance(uploader.send(document()), Delivered)
     assert server.connections == 1
-
-
-@contextmanager
-def black_hole() -> Iterator[str]:
-    """Give an address where a connection is neither taken nor refused: the queue of the listener is full."""
-    with ExitStack() as held:
-        listener = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(3):
-            sock = held.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

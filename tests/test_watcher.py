@@ -229,15 +229,16 @@ print(watcher.is_deaf())
 def test_a_kernel_that_grants_no_watch_is_told_once(drop: Path, what: str) -> None:
     """Limits that are used up: said once, with the mending; tried again in silence; said when there are hints again."""
     program = """
-import sys
+import os, sys
 from pathlib import Path
 from invoice_watcher.watcher import Watcher
 folder, limit = map(Path, sys.argv[1:])
-before = limit.read_text()
+before = limit.read_text(), os.listdir("/proc/self/fd")
 limit.write_text("0")
 watcher = Watcher(folder, lambda: None)
 said = [watcher.start(), watcher.revive(), watcher.revive()]
-limit.write_text(before)
+assert os.listdir("/proc/self/fd") == before[1], "each try leaves something open"
+limit.write_text(before[0])
 print(*said, watcher.revive(), watcher.revive(), watcher.is_deaf(), sep="\\n")
 watcher.stop()
 """
@@ -261,6 +262,37 @@ def test_a_watch_that_ended_is_revived(drop: Path) -> None:
         assert ear.watcher.revive() is None
         _written(drop)
         assert ear.hears()
+
+
+def test_a_watch_whose_thread_died_is_revived(drop: Path) -> None:
+    """The kernel answers it with an error, here because a folder took the place of its descriptor: one line, no trace.
+
+    The new watch shares nothing with the dead one.
+    """
+    program = """
+import os, sys, threading, time
+from pathlib import Path
+from invoice_watcher import watcher
+threading.excepthook = watcher.excepthook
+folder, heard = Path(sys.argv[1]), threading.Event()
+watch = watcher.Watcher(folder, heard.set)
+watch.start()
+links = {int(fd): os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")}
+(inotify,) = (fd for fd, link in links.items() if link.endswith("anon_inode:inotify"))
+os.dup2(os.open(folder, os.O_RDONLY), inotify)
+(folder / "1.pdf").touch()
+while not watch.is_deaf():
+    time.sleep(0.01)
+print(watch.revive(), watch.revive(), sep="\\n")
+heard.clear()
+(folder / "2.pdf").touch()
+print(heard.wait(10))
+watch.stop()
+"""
+    command = [sys.executable, "-c", program, str(drop)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "the watch on the drop folder had ended; watching anew\nNone\nTrue\n"
+    assert done.stderr == "the watch on the drop folder ended: Is a directory\n"
 
 
 def test_the_end_of_a_watch_is_no_error(drop: Path, caplog: pytest.LogCaptureFixture) -> None:

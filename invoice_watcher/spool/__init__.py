@@ -19,7 +19,7 @@ from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
 from invoice_watcher.settling import Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
-from invoice_watcher.spool.folders import Folders
+from invoice_watcher.spool.folders import Folders, missing_disk, mount_point_of
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.snapshot import (
     GONE,
@@ -32,7 +32,7 @@ from invoice_watcher.spool.snapshot import (
     signature_of,
     take_snapshot,
 )
-from invoice_watcher.spool.syscalls import rename_noreplace
+from invoice_watcher.spool.syscalls import exists, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +52,8 @@ __all__ = [
     "Spool",
     "UnreadableError",
     "leases_work",
+    "missing_disk",
+    "mount_point_of",
 ]
 
 _UNKNOWN = Signature(0, 0, 0, 0)
@@ -138,15 +140,28 @@ class Spool:
             os.stat(task.invoice.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)  # raises if it is gone
             return False
         task.work_name = self._move_in(task.invoice.name)
+        if not stat.S_ISREG(os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_mode):
+            self._give_back(task)
+            return False
         os.fsync(work)
         before, snapshot.signature = snapshot.signature, signature_of(os.fstat(snapshot.descriptor))
         unchanged = before[:-1] == snapshot.signature[:-1]  # all but the ctime, which a rename sets
         return unchanged and os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_ino == before.inode
 
+    def _give_back(self, task: Task) -> None:
+        """Undo the claim of what is no file: put there in that instant, it must not keep its order waiting for ever."""
+        work_name, task.work_name = task.work_name, ""
+        with suppress(FileExistsError):  # then it stays in the work folder, where it is in nobody's way
+            drop, work = self._folders.drop.fd, self._folders.work.fd
+            rename_noreplace(work_name, task.invoice.name, old_dir=work, new_dir=drop)
+
     def _move_in(self, dropped: str) -> str:
+        work = self._folders.work.fd
         for name in work_names(dropped):
+            if exists(note_name(name), work):  # of one that was filed by a disk that then failed
+                continue
             with suppress(FileExistsError):
-                rename_noreplace(dropped, name, old_dir=self._folders.drop.fd, new_dir=self._folders.work.fd)
+                rename_noreplace(dropped, name, old_dir=self._folders.drop.fd, new_dir=work)
                 return name
         raise AssertionError("the names never end")
 
@@ -157,6 +172,7 @@ class Spool:
     def note(self, task: Task, receipt: Receipt, slot: Slot) -> None:
         """Write down, durably, how things stand with a claimed document."""
         slot.write(receipt, note_name(task.work_name))
+        os.fsync(self._folders.work.fd)
 
     def forget(self, task: Task) -> None:
         """Remove the note of a claimed document that is gone: another one of its name must not inherit its history."""

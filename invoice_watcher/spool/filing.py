@@ -43,7 +43,7 @@ _LONGEST_NAME = LONGEST_NAME + 10  # bytes; a character has four at most, so wha
 _ESCAPED = re.compile(r"(.+)~[1-9][0-9]*~", re.DOTALL)
 # What says that there is no file of ours under a name; all else is a fault of the machine.
 _NO_RECEIPT = frozenset({
-    errno.ENOENT, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EACCES, errno.EPERM,
+    errno.ENOENT, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV,
 })  # fmt: skip
 _serial = count(1)
 # A receipt whose document has not followed yet looks like a stale one; nobody may look in between.
@@ -149,13 +149,16 @@ def note_name(work_name: str) -> str:
 def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
     """Return the first name in `target` under which a document, and its sidecar, may be put.
 
-    The receipt of a failure whose document was taken away (moved back by a person) does not hold its name any longer;
-    the receipt of a delivery does, for it proves what was sent, wherever the document is kept now.
+    The receipt of a failure whose document was taken away (moved back by a person) does not hold its name any longer,
+    but for a numbered one's: it alone says for which order the document is. The receipt of a delivery does, for it
+    proves what was sent, wherever the document is kept now.
     """
     for candidate in candidates(name):
         if exists(candidate, target.fd):
             continue
-        if not sidecar or not exists(candidate + SUFFIX, target.fd) or remove_stale(candidate, target):
+        if not sidecar or not exists(candidate + SUFFIX, target.fd):
+            return candidate
+        if candidate == name and remove_stale(candidate, target):
             return candidate
     raise AssertionError("the candidates never end")
 
@@ -229,27 +232,41 @@ def stale_receipt(name: str, folder: Folder) -> Receipt | None:
     People move a document back together with its receipt. That is then a document of its own, with a receipt beside it,
     which was there first.
     """
-    receipt = read_receipt(name + SUFFIX, folder)
+    receipt = read_receipt(name + SUFFIX, folder, ours=True)
     if receipt is None or receipt.state != "failed" or receipt.file != encodable(name):
         return None
     in_use = exists(name, folder.fd) or exists(name + SUFFIX + SUFFIX, folder.fd)
     return None if in_use else receipt
 
 
-def read_receipt(name: str, folder: Folder) -> Receipt | None:
-    """Read a receipt; None when there is none, or it is not ours to read. OSError when that cannot be known now."""
+def read_receipt(name: str, folder: Folder, *, ours: bool = False, note: bool = False) -> Receipt | None:
+    """Read a receipt; None when there is none, or it is not ours to read. OSError when that cannot be known now.
+
+    Args:
+        name: its name.
+        folder: where it lies.
+        ours: believe none that somebody else may have written, for others may write in this folder.
+        note: it is in the work folder, where nobody else writes: one that may not be read is not taken for missing.
+    """
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
         try:
+            if ours and os.fstat(fd).st_uid not in _trusted(folder):
+                return None
             return decode(os.read(fd, _LARGEST_RECEIPT))
         finally:
             os.close(fd)
     except ReceiptError:
         return None
     except OSError as error:
-        if error.errno in _NO_RECEIPT:
+        if error.errno in _NO_RECEIPT or (isinstance(error, PermissionError) and not note):
             return None
         raise
+
+
+def _trusted(folder: Folder) -> set[int]:
+    """Whose receipts are believed: this user's, root's, and the folder's owner's, who may have run this before."""
+    return {os.geteuid(), 0, os.fstat(folder.fd).st_uid}
 
 
 def _place_sidecar(work_name: str, name: str, work: Folder, target: Folder, receipt: Receipt) -> bool:

@@ -1,10 +1,11 @@
 """The four folders, held open: every call of the spool goes through these descriptors, never through a path.
 
 Guarantees: the folders are real directories on one file system between which a rename works (tried at the start);
-nobody else works on them (locked); a folder that was swapped, unmounted or mounted over is noticed by `verify`.
-Missing done, failed and work folders are made; the drop folder never is, for a missing one is a missing mount or a
-typing mistake. Raises FolderError (the administrator's), FolderUnavailableError (this machine's, and may pass),
-FolderInUseError, FolderLostError.
+nobody else works on them (locked; instances may share where they file, but where one files no other takes from); a
+folder that was swapped, unmounted or mounted over is noticed by `verify`. Missing done, failed and work folders are
+made; the drop folder never is, for a missing one is a missing mount or a typing mistake, and nothing is made or used
+where /etc/fstab wants a disk and there is none. Raises FolderError (the administrator's), FolderUnavailableError (this
+machine's, and may pass), FolderInUseError, FolderLostError.
 """
 
 from __future__ import annotations
@@ -62,10 +63,13 @@ class Folders:
         try:
             self.drop = self._folder(drop)
             self._lock(self.drop)
+            _require_its_disk(drop)
             if create:
-                _make_missing(drop, done, failed, work)
+                _make_missing(done, failed, work)
             self.work, self.done, self.failed = (self._folder(path) for path in (work, done, failed))
             self._lock(self.work)
+            self._lock(self.done, shared=True)
+            self._lock(self.failed, shared=True)
             self._try_renames()
         except BaseException as error:
             self.close()
@@ -106,24 +110,25 @@ class Folders:
         found = os.fstat(fd)
         return Folder(path, fd, (found.st_dev, found.st_ino))
 
-    def _lock(self, folder: Folder) -> None:
+    def _lock(self, folder: Folder, *, shared: bool = False) -> None:
         """Lock the directory itself: whoever reaches it by another path meets the same lock (flock(2))."""
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(folder.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(folder.fd, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FolderInUseError(f"another invoice-watcher works on {folder.path}") from error
         except OSError as error:
             if error.errno not in {errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}:
                 raise _fault(f"cannot lock {folder.path}", error) from error
-            self._lock_file(folder)
+            self._lock_file(folder, kind)
 
-    def _lock_file(self, folder: Folder) -> None:
+    def _lock_file(self, folder: Folder, kind: int = fcntl.LOCK_EX) -> None:
         """Lock a file inside: NFS turns flock into a range lock, which wants a file open for writing (nfs(5))."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             fd = os.open(".invoice-watcher-lock", flags, 0o600, dir_fd=folder.fd)
             self._open.append(fd)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FolderInUseError(f"another invoice-watcher works on {folder.path}") from error
         except OSError as error:
@@ -173,22 +178,33 @@ def _try_rename(trial: str, here: Folder, there: Folder) -> None:
         raise _fault(f"cannot move files from {here.path} to {there.path}", error) from error
 
 
-def _make_missing(drop: Path, *others: Path) -> None:
-    if point := _unmounted_point(drop):
-        raise FolderError(f"{point} is a mount point in /etc/fstab, but nothing is mounted there: mount it first")
-    for path in others:
+def _make_missing(*folders: Path) -> None:
+    for path in folders:
         try:
-            path.mkdir(mode=0o700 if path == others[-1] else 0o770, exist_ok=True)
+            path.mkdir(mode=0o700 if path == folders[-1] else 0o770, exist_ok=True)
         except OSError as error:
             raise _fault_of(path, error) from error
 
 
-def _unmounted_point(drop: Path) -> str | None:
+def _require_its_disk(drop: Path) -> None:
+    if trouble := missing_disk(drop):
+        raise FolderError(trouble)
+
+
+def mount_point_of(folder: Path) -> Path:
+    """Return the innermost mount point at or above the folder; one folder of a disk mounted on another is not seen."""
+    real = folder.resolve()
+    return next(path for path in (real, *real.parents) if os.path.ismount(path))
+
+
+def missing_disk(drop: Path) -> str | None:
+    """Return a sentence when /etc/fstab wants something mounted at or above the folder, and it is not; else None."""
     try:
         with open("/etc/fstab", encoding="utf-8", errors="surrogateescape") as table:
-            return unmounted_point_in(table, drop.resolve())
+            point = unmounted_point_in(table, drop.resolve())
     except (FileNotFoundError, PermissionError):
         return None
+    return point and f"{point} is a mount point in /etc/fstab, but nothing is mounted there: mount it first"
 
 
 def unmounted_point_in(fstab: Iterable[str], drop: Path) -> str | None:

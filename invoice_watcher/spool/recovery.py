@@ -5,8 +5,8 @@
     there     waiting, sending          it died during a later attempt              in doubt: deliver again, count it
     there     waiting                   it was stopped in good order                deliver when due
     there     done or failed            the decision was made                       complete the moves, send nothing
-          of other bytes, or open   the decision was made; it was or may be     file it if it is the same after all,
-          for writing               changed since                               else deliver what it is now
+          of other bytes, open for  the decision was made; it was or may be     file it if it is the same after all,
+          writing, or immovable     changed since                               else deliver what it is now
     twice     -                         no rename here: it died between link and    remove the name in the work folder
                                         unlink, and the other folder has it too
     gone      done or failed            all but the last step was made              remove the note
@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ class Recovered:
         work_name: its name there.
         name: its name when it was dropped.
         note: what was written down about it; None when it was under way for the first time. One that holds a decision
-            is about other bytes, or the document is open for writing.
+            is about other bytes, or the document is open for writing or may not be moved now.
         arrived_ns: when it was claimed, nanoseconds since the epoch.
     """
 
@@ -122,9 +123,11 @@ def _read(work_name: str, folders: Folders, *, receipts: bool) -> Recovered | Co
     found = os.stat(work_name, dir_fd=folders.work.fd, follow_symlinks=False)
     if not _is_regular(found):
         return None
-    note = read_receipt(note_name(work_name), folders.work)
+    note = read_receipt(note_name(work_name), folders.work, note=True)
     if note is not None and note.state != "waiting" and _tells_of(note, work_name, folders.work):
-        return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
+        _take_back(work_name, note, folders)
+        with suppress(PermissionError):  # immutable: its task keeps the decision, and the others need not wait for it
+            return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
     return Recovered(work_name, original_name(work_name), note, found.st_ctime_ns)
 
 
@@ -143,9 +146,6 @@ def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
 
 def _complete(work_name: str, note: Receipt, folders: Folders, *, sidecar: bool) -> Completed:
     target = folders.done if note.state == "done" else folders.failed
-    reserved = _reserved_name(work_name, note, target) if sidecar else None
-    if reserved is not None and carry_out(work_name, reserved, folders, target, None):
-        return Completed(reserved, note)
     while True:
         name = free_name(original_name(work_name), target, sidecar=sidecar)
         note = _renamed(note, name, work_name, folders.work)
@@ -153,13 +153,24 @@ def _complete(work_name: str, note: Receipt, folders: Folders, *, sidecar: bool)
             return Completed(name, note)
 
 
-def _reserved_name(work_name: str, note: Receipt, target: Folder) -> str | None:
-    """The final name under which the receipt already lies, with no document beside it yet."""
+def _take_back(work_name: str, note: Receipt, folders: Folders) -> None:
+    """Remove the receipt that lies under its final name, with no document beside it yet: the moves begin anew.
+
+    Left there until it is known whether the document can be moved now, it would take the name from that very document.
+    """
+    target = folders.done if note.state == "done" else folders.failed
     likely = islice(candidates(original_name(work_name)), _MOST_NUMBERS)
     name = next((one for one in likely if encodable(one) == note.file), None)
-    if name is None or exists(name, target.fd) or read_receipt(name + SUFFIX, target) != note:
-        return None
-    return name
+    if name is None or exists(name, target.fd) or not exists(name + SUFFIX, target.fd):
+        return
+    if _inode(name + SUFFIX, target) == _inode(note_name(work_name), folders.work) or (
+        read_receipt(name + SUFFIX, target) == note  # a copy, where there are no hard links
+    ):
+        os.unlink(name + SUFFIX, dir_fd=target.fd)
+
+
+def _inode(name: str, folder: Folder) -> int:
+    return os.stat(name, dir_fd=folder.fd, follow_symlinks=False).st_ino
 
 
 def _renamed(note: Receipt, name: str, work_name: str, work: Folder) -> Receipt:

@@ -39,12 +39,16 @@ from invoice_watcher.uploader.body import Body
 from invoice_watcher.uploader.transport import Client, is_framed, read_bounded, running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from invoice_watcher.config import Api, Secret
     from invoice_watcher.validation import Document
 
 _TRIES = 3
 _FIRST_PAUSE = 0.1  # seconds
 _REFUSALS = 300  # and above: statuses with which no server takes a document
+_NO_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # as http.client says it
+_PASSING = {408, 425, 429}  # of a proxy; what it answers from 500 on passes too, for it speaks of the way beyond
 
 
 class Uploader:
@@ -121,7 +125,8 @@ class Uploader:
             raw = read_bounded(response)
         finally:
             response.close()
-        return Reply(response.status_code, raw, is_framed(response), response.headers.get("Retry-After"))
+        headers = response.headers
+        return Reply(response.status_code, raw, is_framed(response), headers.get("Retry-After"), headers.get("Date"))
 
 
 def _any_spelling(code: str) -> re.Pattern[str]:
@@ -162,6 +167,8 @@ def _names(error: Exception, exchange: Exchange) -> tuple[str, ...]:
     is_tls = isinstance(error, requests.exceptions.SSLError)
     if is_tls and exchange.connected:  # the handshake was sound, so nothing is wrong with certificates
         return ("ConnectionError",)
+    if 300 <= (status := _proxy_status(error) or 0) < 500 and status not in _PASSING:  # noqa: PLR2004 - RFC 9110
+        return ("InvalidProxyURL",)
     unconnected = isinstance(error, requests.ConnectionError | requests.Timeout) and not exchange.connected
     if unconnected and not is_tls and not isinstance(error, requests.exceptions.ProxyError):
         return ("NotConnected",)
@@ -173,13 +180,27 @@ def _detail(error: BaseException | None) -> str:
 
     Only these: the texts of the outer exceptions may hold the address of a proxy, and with it a password.
     """
+    if status := _proxy_status(error):
+        return f"the proxy answered {status}"
     words = ""
-    while error is not None:
-        if isinstance(error, SSLCertVerificationError):
-            return error.verify_message
-        words = (error.strerror if isinstance(error, OSError) else None) or words
-        error = error.__cause__ or error.__context__
+    for one in _chain(error):
+        if isinstance(one, SSLCertVerificationError):
+            return one.verify_message
+        words = (one.strerror if isinstance(one, OSError) else None) or words
     return words
+
+
+def _proxy_status(error: BaseException | None) -> int | None:
+    """What the proxy answered when it was asked for a way to the API; None when that is not what went wrong."""
+    found = (_NO_TUNNEL.match(str(one)) for one in _chain(error) if isinstance(one, OSError))
+    return next((int(match[1]) for match in found if match), None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what led to it, the innermost last."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _broken_off(exchange: Exchange, body: Body) -> Deferred:

@@ -34,7 +34,10 @@ PATIENCE = 30.0
 
 @dataclass
 class Request:
-    """One request. Times are monotonic seconds; `answered` is taken just before the answer's first byte leaves."""
+    """One request. Times are monotonic seconds; `answered` is taken just before the answer's first byte leaves.
+
+    `status` is None where no answer was sent: for this client could not know that it was not accepted.
+    """
 
     order_id: str
     path: str
@@ -42,6 +45,7 @@ class Request:
     started: float
     parts: tuple[Part, ...] = ()
     answered: float | None = None
+    status: int | None = None
 
     @property
     def part(self) -> Part:
@@ -239,8 +243,10 @@ class _Connection(BaseHTTPRequestHandler):
         stopping.wait(answer.delay)
         while answer.hold and not answer.hold.wait(_POLL) and not stopping.is_set():
             continue
+        dropped = bool(answer.drop) or stopping.is_set()
+        request.status = None if dropped else answer.status
         self.server.stand_in.ended(request)
-        if answer.drop or stopping.is_set():
+        if dropped:
             self.close_connection = True
             return
         self.send_response(answer.status)

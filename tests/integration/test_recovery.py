@@ -10,7 +10,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tests.integration.answers import OK, Answer
+import pytest
+
+from tests.integration.answers import OK, Answer, refused
 from tests.integration.place import documents, names, pdf, sidecar
 
 if TYPE_CHECKING:
@@ -85,6 +87,23 @@ def test_a_crash_during_an_upload_leaves_a_doubt(api: StandIn, place: Place, sta
     assert place.once().status == 0
     told = sidecar(place.done / "12345.pdf")
     assert (told["in_doubt"], told["attempts"], len(api.requests)) == (True, 2, 2)
+
+
+@pytest.mark.parametrize("how", ["killed", "cut"])
+def test_a_repeat_that_is_refused_for_a_closed_order(api: StandIn, place: Place, start: Start, how: str) -> None:
+    """Killed, or cut off, before the answer came, and the repeat comes too late: the hint says that it may be there."""
+    unanswered = Answer(hold=threading.Event()) if how == "killed" else Answer(drop="late")
+    api.script("12345", unanswered, refused(103, "Order is already shipped or cancelled"))
+    place.put("12345.pdf", pdf())
+    if how == "killed":
+        daemon = start()
+        api.wait_for(1)
+        daemon.process.kill()
+        daemon.wait()
+    assert place.once().status == 1
+    told = sidecar(place.failed / "12345.pdf")
+    assert (told["error"]["reason"], told["in_doubt"], told["attempts"]) == ("order_closed", True, 2)
+    assert "may have gone through" in told["error"]["hint"]
 
 
 def test_a_document_that_kills_the_program_is_put_aside(api: StandIn, place: Place, start: Start) -> None:

@@ -175,6 +175,16 @@ def test_only_our_own_orphaned_receipt_of_a_failure_is_stale(box: Box, content: 
     assert box.names() == (set() if free else {f"failed/{NAME}.json"})
 
 
+def test_another_failure_leaves_the_order_of_what_was_moved_back(box: Box) -> None:
+    """A clerk moves `12345.2.pdf` back, and before its turn comes `12345.pdf` fails again: its order is still known."""
+    box.put(f"failed/{NAME}", PDF)
+    box.put("failed/12345.2.pdf.json", written("failed", "12345.2.pdf"))
+    box.put("12345.2.pdf", OTHER_PDF)
+    claimed(box)
+    assert filed(box, state="failed") == "12345.3.pdf"
+    assert box.spool().filed_for("12345.2.pdf") == "12345"
+
+
 def test_a_receipt_beside_its_document_is_not_stale(box: Box) -> None:
     """It goes only when the document has gone."""
     box.put(f"failed/{NAME}")

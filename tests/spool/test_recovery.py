@@ -189,6 +189,27 @@ def test_a_fault_of_the_disk_at_any_step_of_the_recovery(memory_box: Box, code: 
     assert call > 10
 
 
+@pytest.mark.parametrize("placed", [False, True])
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_a_right_that_is_missing_at_any_step_of_the_recovery(memory_box: Box, state: State, placed: bool) -> None:  # noqa: FBT001 - parametrized
+    """A call that is not permitted makes nobody forget the decision, nor leaves a receipt that holds the name."""
+    box, happened, call = memory_box, True, 0
+    while happened:
+        call += 1
+        empty(box)
+        box.put(f".processing/{NAME}")
+        note = box.put(f".processing/{NAME}.json", written(state))
+        if placed:
+            os.link(note, box.root / state / f"{NAME}.json")
+        with interrupted(call, failing(errno.EACCES)) as has_happened, suppress(FolderUnavailableError):
+            found = box.spool().recover()
+            assert all(isinstance(one, Completed) or one.note == receipt(state) for one in found)
+        happened = has_happened()
+        box.spool().recover()
+        assert box.files() == {f"{state}/{NAME}": PDF, f"{state}/{NAME}.json": written(state)}
+    assert call > 10
+
+
 def test_what_stops_the_recovery_is_named(box: Box) -> None:
     """Not a traceback: the folder, the file and the reason, and exit status 75, so that it is tried again."""
     box.put(f".processing/{NAME}")

@@ -21,7 +21,7 @@ def certificate(folder: Path, *, name: str = "IP:127.0.0.1", days: int = 2) -> C
     """Make one for a subject alternative name; with negative days it has expired."""
     key, request, names, path = (folder / part for part in ("key.pem", "request.pem", "names", "certificate.pem"))
     names.write_text(f"subjectAltName={name}\n")
-    new = f"req -new -newkey rsa:2048 -nodes -keyout {key} -out {request} -subj /CN=test"
+    new = f"req -new -newkey rsa:2048 -nodes -keyout {key} -out {request} -subj /CN={folder.name}"
     sign = f"x509 -req -in {request} -signkey {key} -days {days} -extfile {names} -out {path}"
     for arguments in (new, sign):
         subprocess.run(["openssl", *arguments.split(" ")], check=True, capture_output=True)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from tests.support.kernel import interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 Result = TypeVar("Result")
@@ -34,11 +35,12 @@ def fork() -> int:
         return os.fork()
 
 
-def in_child(work: Callable[[], Result], *, uid: int | None = None) -> Result:
-    """Return what `work` returns in a forked process, which becomes the user `uid` first."""
+def in_child(work: Callable[[], Result], *, uid: int | None = None, groups: Sequence[int] = ()) -> Result:
+    """Return what `work` returns in a forked process, which becomes the user `uid`, in these groups, first."""
     reading, writing = os.pipe()
     if (pid := fork()) == 0:
-        _answer(work, uid, writing)
+        _answer(work, uid, groups, writing)
+        os._exit(0)
     os.close(writing)
     with open(reading, "rb") as pipe:
         raw = pipe.read()
@@ -48,6 +50,28 @@ def in_child(work: Callable[[], Result], *, uid: int | None = None) -> Result:
     result, trace = pickle.loads(raw)  # noqa: S301 - our own child wrote it
     assert not trace, trace
     return result
+
+
+@contextmanager
+def meanwhile(work: Callable[[], object], *, uid: int, groups: Sequence[int] = ()) -> Iterator[None]:
+    """Let a forked process, as another user, do `work` and hold what that returned until the block ends."""
+    (done, doing), (ending, end) = os.pipe(), os.pipe()
+    if (pid := fork()) == 0:
+        os.close(end)
+        held: list[object] = []
+        _answer(lambda: held.append(work()), uid, groups, doing)
+        os.read(ending, 1)
+        os._exit(0)
+    os.close(doing)
+    os.close(ending)
+    try:
+        with open(done, "rb") as pipe:
+            _, trace = pickle.load(pipe)  # noqa: S301 - our own child wrote it
+        assert not trace, trace
+        yield
+    finally:
+        os.close(end)
+        os.waitpid(pid, 0)
 
 
 def killed_at(call: int, work: Callable[[], object]) -> bool:
@@ -79,14 +103,15 @@ def unshared(mounts: str, program: str, *arguments: Path) -> subprocess.Complete
     return done
 
 
-def _answer(work: Callable[[], object], uid: int | None, pipe: int) -> None:
+def _answer(work: Callable[[], object], uid: int | None, groups: Sequence[int], pipe: int) -> None:
+    """Write to the pipe what `work` returns as that user, or how it failed, and close it."""
     try:
         if uid is not None:
-            os.setgroups([])
+            os.setgroups(groups)
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
         raw = pickle.dumps((work(), ""))
     except BaseException:  # noqa: BLE001 - told by the parent
         raw = pickle.dumps((None, traceback.format_exc()))
-    os.write(pipe, raw)
-    os._exit(0)
+    with open(pipe, "wb") as file:
+        file.write(raw)

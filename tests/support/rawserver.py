@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from email.message import EmailMessage, MIMEPart
 
     Script: TypeAlias = "Callable[[Peer], object]"
@@ -50,6 +50,11 @@ class Peer:
         self._server = server
         self._buffer = b""
 
+    def hello(self) -> bytes:
+        """Return what the client says first, when that is TLS and this server speaks none (RFC 8446 section 5.1)."""
+        self._receive()
+        return self._buffer if self._buffer.startswith(b"\x16") else b""
+
     def head(self) -> tuple[str, EmailMessage] | None:
         """Read a request up to its body; None when the client has closed the connection."""
         while b"\r\n\r\n" not in self._buffer:
@@ -61,9 +66,11 @@ class Peer:
 
     def request(self) -> Request | None:
         """Read a whole request and note it; None when the client has closed the connection."""
-        if (head := self.head()) is None:
-            return None
-        line, headers = head
+        head = self.head()
+        return head and self.body(*head)
+
+    def body(self, line: str, headers: EmailMessage) -> Request | None:
+        """Read the body of a request whose head is read, and note it; None when the client has closed it."""
         pieces, missing = [self._buffer], int(headers["Content-Length"]) - len(self._buffer)
         while missing > 0:
             piece = self._sock.recv(_PIECE)
@@ -88,9 +95,14 @@ class Peer:
     def discard(self, length: int) -> None:
         """Read a body of this length without keeping it."""
         missing = length - len(self._buffer)
-        while missing > 0 and (piece := self._sock.recv(_PIECE)):
+        while missing > 0 and (piece := self._sock.recv(min(missing, _PIECE))):
             missing -= len(piece)
         self._buffer = b""
+
+    def discard_slowly(self, every: float = 0.05) -> None:
+        """Read byte by byte, until the client goes away."""
+        while not self._server.ended.wait(every) and self._sock.recv(1):
+            pass
 
     def wait(self) -> None:
         """Do nothing until the client closes the connection."""
@@ -113,6 +125,7 @@ class RawServer:
 
     Attributes:
         requests: what arrived whole, in order.
+        tls: what new connections speak; None for plain HTTP.
         connections: how many were made.
         closed: released once for each connection that the server has closed.
         ended: set when the server ends.
@@ -120,7 +133,7 @@ class RawServer:
 
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self._scripts = scripts
-        self._tls = tls
+        self.tls = tls
         self.requests: list[Request] = []
         self.connections = 0
         self.closed = threading.Semaphore(0)
@@ -138,7 +151,7 @@ class RawServer:
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._begin(self._accept)
@@ -170,8 +183,8 @@ class RawServer:
 
     def _play(self, sock: socket.socket, script: Script) -> None:
         with suppress(OSError), sock:  # the client went away
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_side=True)
+            if self.tls is not None:
+                sock = self.tls.wrap_socket(sock, server_side=True)
                 self._socks.append(sock)
             with sock:
                 script(Peer(sock, self))
@@ -205,3 +218,15 @@ def saying(raw: bytes) -> Script:
             peer.send(raw)
 
     return play
+
+
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """Give an address where a connection is neither taken nor refused: the queue of the listener is full."""
+    with ExitStack() as held:
+        listener = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            sock = held.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
