@@ -1,11 +1,13 @@
 """What must hold after every fault, once the program has run undisturbed again.
 
 I1  every file that was dropped whole lies in exactly one of the four folders, byte for byte
-I2  the API never accepted anything but a document that was dropped
-I3  no document was accepted twice, unless its receipt says `in_doubt`
+I2  the API never got anything whole but a document that was dropped
+I3  no document was sent again after it was accepted, or may have been, unless its receipt says `in_doubt`
 I4  `done/` holds only what the API accepted
-I5  a document that is not done has a sidecar that tells why
-I6  nothing is left behind: no room for a receipt, no note without its document, no second name
+I5  whatever is not done is named in the log with a reason, and in its sidecar where it has one
+I6  every sidecar can be read, tells of the document beside it, and has one; nothing is left behind: no room for a
+    receipt, no note without its document, no second name
+I7  the secret is in no file but the configuration, in no output, and in no process list
 
 Raises AssertionError with the name of what is broken.
 """
@@ -15,16 +17,19 @@ from __future__ import annotations
 import os
 import stat
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.integration.place import documents, names, sidecar
+from tests.integration.program import API_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from tests.integration.place import Place
-    from tests.integration.stand_in import StandIn
+    from tests.integration.stand_in import Request, StandIn
+
+_SHORTCUT, _ADDRESS = b"[InternetShortcut]", b"URL="
 
 
 def assert_all_delivered(api: StandIn, place: Place, dropped: Mapping[str, bytes]) -> None:
@@ -34,30 +39,88 @@ def assert_all_delivered(api: StandIn, place: Place, dropped: Mapping[str, bytes
     assert_sound(api, place, dropped)
 
 
-def assert_sound(api: StandIn, place: Place, dropped: Mapping[str, bytes]) -> None:
-    """I1 to I6 hold; nothing may be under way."""
+def assert_sound(api: StandIn, place: Place, dropped: Mapping[str, bytes], log: str | None = None) -> None:
+    """I1 to I7 hold; nothing may be under way.
+
+    Args:
+        api: what the program talked to.
+        place: its folders.
+        dropped: by name, all that was dropped whole.
+        log: what it printed since the first was dropped; None where that is not at hand, and nothing waits or failed.
+    """
     _assert_each_in_one_place(place, dropped)
-    accepted = [request.part.content for request in api.requests if request.answered]
-    assert {_digest(one) for one in accepted} <= {_digest(one) for one in dropped.values()}, "I2: sent half or foreign"
-    for name in documents(place.done):
-        content = (place.done / name).read_bytes()
-        times = accepted.count(content)
-        assert times, f"I4: {name} was never accepted"
-        assert times == 1 or sidecar(place.done / name)["in_doubt"], f"I3: {name} was accepted {times} times"
-    for name in documents(place.failed):
-        assert sidecar(place.failed / name)["error"], f"I5: {name}"
+    known = {_digest(_as_sent(one)) for one in dropped.values()}
+    assert {_digest(one.part.content) for one in api.requests} <= known, "I2: sent half or foreign"
+    _assert_done_is_accepted(api.requests, place)
+    _assert_the_rest_is_named(place, log)
+    _assert_sidecars_tell_the_truth(place)
     _assert_nothing_left_behind(place)
+    assert_secret_kept(place)
+
+
+def assert_secret_kept(place: Place) -> None:
+    """I7; to be asked while a program runs, too. What a program prints is looked at when it has ended."""
+    for folder, _, files in os.walk(place.root):
+        for path in (Path(folder) / name for name in files):
+            if path != place.config and path.is_file():
+                assert API_CODE.encode() not in path.read_bytes().lower(), f"I7: {path}"
+    for line in _command_lines():
+        assert str(place.root).encode() not in line or API_CODE.encode() not in line.lower(), f"I7: {line!r}"
+
+
+def _command_lines() -> Iterator[bytes]:
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield entry.read_bytes()
+        except OSError:  # it has ended
+            continue
 
 
 def _assert_each_in_one_place(place: Place, dropped: Mapping[str, bytes]) -> None:
-    folders = (place.drop, place.work, place.done, place.failed)
     lying: dict[str, list[Path]] = {}
-    for folder in folders:
+    for folder in _folders(place):
         for name in documents(folder):
             lying.setdefault(_digest((folder / name).read_bytes()), []).append(folder / name)
     for name, content in dropped.items():
         found = lying.get(_digest(content), [])
         assert len(found) == 1, f"I1: {name} lies in {found}"
+
+
+def _assert_done_is_accepted(requests: list[Request], place: Place) -> None:
+    accepted = [one.part.content for one in requests if one.status == 200]
+    unknown = [one.part.content for one in requests if one.status is None]
+    for name in documents(place.done):
+        content = _as_sent((place.done / name).read_bytes())
+        assert content in accepted, f"I4: {name} was never accepted"
+        times = accepted.count(content) + unknown.count(content)
+        told = names(place.done).count(f"{name}.json") and sidecar(place.done / name)["in_doubt"]
+        assert times == 1 or told, f"I3: {name} was sent {times} times"
+
+
+def _assert_the_rest_is_named(place: Place, log: str | None) -> None:
+    for name in documents(place.failed):
+        error = sidecar(place.failed / name)["error"]
+        assert all((error["reason"], error["message"], error["hint"])), f"I5: {place.failed / name}"
+    for folder in (place.drop, place.work, place.failed):
+        for name in documents(folder):
+            assert log is None or any(_names(line, name) for line in log.splitlines()), f"I5: {name} waits in silence"
+
+
+def _names(line: str, name: str) -> bool:
+    """Whether a line of the log names a file and says something of it: only a reason stands there."""
+    return name in line and "delivered" not in line
+
+
+def _assert_sidecars_tell_the_truth(place: Place) -> None:
+    for folder, state in ((place.work, "waiting"), (place.done, "done"), (place.failed, "failed")):
+        for path in folder.glob("*.json"):
+            document = path.with_suffix("")
+            told = sidecar(document)
+            assert document.exists(), f"I6: {path} without its document"
+            digest = _digest(document.read_bytes())
+            assert told["sha256"] in {None, digest}, f"I6: {path} is of other bytes"  # None: too large to be read
+            assert told["file"] == document.name, f"I6: {path} is of another"
+            assert told["state"] == state, f"I6: {path} says {told['state']}"
 
 
 def _assert_nothing_left_behind(place: Place) -> None:
@@ -67,10 +130,20 @@ def _assert_nothing_left_behind(place: Place) -> None:
     for folder in (place.done, place.failed):
         for name in names(folder):
             assert stat.S_ISREG(os.lstat(folder / name).st_mode), f"I6: {name} is no file"
-            assert name.removesuffix(".json") in names(folder), f"I6: {name} without its document"
-    for folder in (place.drop, place.work, place.done, place.failed):
+    for folder in _folders(place):
         for name in documents(folder):
             assert (folder / name).stat().st_nlink == 1, f"I6: {folder / name} has a second name"
+
+
+def _folders(place: Place) -> tuple[Path, ...]:
+    return (place.drop, place.work, place.done, place.failed)
+
+
+def _as_sent(content: bytes) -> bytes:
+    """Of a shortcut only the link is sent."""
+    if not content.startswith(_SHORTCUT):
+        return content
+    return next(line.removeprefix(_ADDRESS) for line in content.splitlines() if line.startswith(_ADDRESS))
 
 
 def _digest(content: bytes) -> str:

@@ -2,47 +2,85 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.faults.injection import FILE_CALLS, NETWORK_CALLS, injected, needs_strace, was_hit
-from tests.faults.invariants import assert_all_delivered
-from tests.integration.place import pdf
+from tests.faults.injection import FILE_CALLS, NETWORK_CALLS, injected, needs_strace
+from tests.faults.invariants import assert_sound
+from tests.integration.answers import OK, Answer
+from tests.integration.place import documents, names, pdf
 from tests.integration.program import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.conftest import Start
+    from tests.faults.warm import Warm
     from tests.integration.place import Place
     from tests.integration.stand_in import StandIn
 
 # More calls than a delivery makes: the sweep ends when none is left, and this only keeps it from going on for ever.
 MOST = 100
+SHORTCUT = "[InternetShortcut]\r\nURL=https://example.com/{}.pdf\r\n"
+
+
+class Delivery(NamedTuple):
+    """One way from the drop folder to another; `least` is how many calls it makes at the very least.
+
+    `status` is that of a run that takes it there.
+    """
+
+    name: str
+    content: Callable[[str], bytes]
+    answers: tuple[Answer, ...]
+    least: int
+    status: int = 0
+
+
+DELIVERIES = {
+    "document": Delivery("{}.pdf", pdf, (OK,), 15),
+    "shortcut": Delivery("{}.url", lambda number: SHORTCUT.format(number).encode(), (OK,), 15),
+    "bad name": Delivery("order no. {}.pdf", pdf, (OK,), 10, 1),
+    "second attempt": Delivery("{}.pdf", pdf, (Answer(503, b""), OK), 25),
+}
 
 
 @needs_strace
-@pytest.mark.parametrize("call", FILE_CALLS + NETWORK_CALLS)
+@pytest.mark.parametrize("kind", DELIVERIES)
 def test_killed_at_every_call(  # noqa: PLR0913, PLR0917 - pytest gives what is asked for
-    api: StandIn, place: Place, start: Start, tmp_path: Path, record_property: Callable[[str, object], None], call: str
+    api: StandIn, place: Place, warm: Warm, tmp_path: Path, record_property: Callable[[str, object], None], kind: str
 ) -> None:
-    """Killed at the first, the second, … call of a delivery: the next start brings the invoice to its place."""
+    """Killed at the first, the second, … call of a delivery: the next start brings the file to its place."""
     place.configure(api__workers=1)
+    delivery = DELIVERIES[kind]
     dropped: dict[str, bytes] = {}
-    for number in range(1, MOST):
-        daemon, trace = start(), tmp_path / f"trace-{number}"
-        name, content = f"{number}.pdf", pdf(f"{number}")
-        with injected(daemon.pid, call, "signal=KILL", number, trace):
-            dropped[name] = content
-            place.put(name, content)
-            until(lambda: daemon.process.poll() is not None or (place.done / name).exists(), "an end")  # noqa: B023
-        daemon.stop()
-        finished = place.once()
-        assert finished.status == 0, finished.err
-        assert_all_delivered(api, place, dropped)
-        if not was_hit(trace):
-            break
-    record_property(f"killed at each {call} of a delivery", number - 1)
-    assert 1 < number < MOST
+    kills = dict.fromkeys(FILE_CALLS + NETWORK_CALLS, 0)
+    for call in kills:
+        while (number := kills[call] + 1) < MOST:
+            label = f"{call}-{number}"
+            pid, dropped[f"{label}-0.pdf"] = warm.start_on(api, place, f"{label}-0.pdf")
+            name, content = delivery.name.format(label), delivery.content(label)
+            api.script(label, *delivery.answers)
+            with injected(pid, call, "signal=KILL", number, tmp_path / "trace"):
+                place.put(name, content)
+                dropped[name] = content
+                until(lambda: warm.has_ended or _is_filed(place, name), "an end")  # noqa: B023
+            killed = warm.has_ended
+            warm.kill()
+            finished = warm.run("run", "--once", "-c", place.config)
+            assert finished.status in {0, delivery.status}, finished.err
+            assert documents(place.drop) == documents(place.work) == [], "not all are where they belong"
+            assert set(documents(place.failed)) == {one for one in dropped if " " in one}
+            assert_sound(api, place, dropped)
+            if not killed:
+                break
+            kills[call] = number
+    record_property(f"killed at each call of a delivery ({kind})", kills)
+    assert sum(kills.values()) >= delivery.least
+    assert max(kills.values()) < MOST - 1
+
+
+def _is_filed(place: Place, name: str) -> bool:
+    """Whether the last step was made: the note goes after the document has its place."""
+    return name in names(place.done) + names(place.failed) and f"{name}.json" not in names(place.work)
