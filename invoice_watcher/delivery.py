@@ -123,22 +123,26 @@ class Delivery:
             self._spool.verify()
         with self._spool.reserve() as slot:
             claimed_before = task.claimed
-            if not claimed_before and (report := self._claim(task, snapshot)) is not None:
-                return report
             record = _Record(task, snapshot)
+            if not claimed_before and (report := self._claim(record, slot)) is not None:
+                return report
             outcome, sent = self._outcome(task, verdict, record, is_old=claimed_before)
             return self._settle(record, slot, outcome, sent=sent, hold=hold)
 
-    def _claim(self, task: Task, snapshot: Snapshot) -> Report | None:
+    def _claim(self, record: _Record, slot: Slot) -> Report | None:
         """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
+        task = record.task
         try:
-            return None if self._spool.claim(task, snapshot) else Waiting(_CHANGED)
+            if self._spool.claim(task, record.snapshot):
+                return None
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return NotReady(GONE)
             if error.errno in _ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
                 return NotReady(_IMMOVABLE)
             raise
+        # Without a note the next run would take what lies in the work folder for something that was being sent.
+        return self._defer(record, slot, _CHANGED) if task.claimed else Waiting(_CHANGED)
 
     def _unchanged_for(self, task: Task, snapshot: Snapshot) -> float:
         """Seconds since it last changed: by its `ctime`, or since it was first seen so where the clock was set back."""

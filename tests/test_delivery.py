@@ -245,6 +245,31 @@ def test_a_document_changed_while_it_was_sent_is_sent_again(box: Box) -> None:
     check_delivered(box, OTHER_PDF)
 
 
+def test_another_file_in_its_place_at_any_step_is_no_crash(memory_box: Box) -> None:
+    """Replaced before it was sent, and the program stopped right then: the next run knows that nothing was sent."""
+    box, happened, call, changed = memory_box, True, 0, 0
+
+    def replace() -> None:
+        place = box.drop / NAME
+        (box.drop / "~new.tmp").write_bytes(OTHER_PDF)
+        (box.drop / "~new.tmp").rename(place if place.exists() else box.work / NAME)
+
+    with RawServer(answering()) as server, delivering(box, server.url) as delivery:
+        while happened and not server.requests:
+            call += 1
+            _empty(box)
+            task = _dropped(box, earlier=False)
+            with interrupted(call, replace) as has_happened:
+                report = _attempt(delivery, task)
+            happened = has_happened()
+            if isinstance(report, Waiting) and not server.requests and task.claimed:
+                changed += 1
+                box.reopen()
+                (found,) = box.spool().recover()
+                assert (found_task(found).crashes, found_task(found).in_doubt) == (0, False)
+    assert changed
+
+
 def test_a_document_that_is_open_when_it_shall_be_filed_is_filed_later(box: Box) -> None:
     """Somebody's program holds it open for writing and changes nothing: it is not sent again."""
     held: list[int] = []
