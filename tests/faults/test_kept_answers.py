@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.scene import SHUT_OUT
+from tests.faults.soak.scene import SHUT_OUT
 from tests.integration.answers import Answer
 from tests.integration.place import pdf, sidecar
 

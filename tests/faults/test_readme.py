@@ -7,10 +7,10 @@ from pathlib import Path
 
 FAULTS = Path(__file__).parent
 TESTS = FAULTS.parent
-TABLE = (FAULTS / "README.md").read_text(encoding="utf-8")
+TABLE = (FAULTS / "README.md").read_text(encoding="utf-8").split("## The table")[1].split("## The means")[0]
 ROWS = [line for line in TABLE.splitlines() if line.startswith("| ") and "---" not in line and "| fault |" not in line]
 _TEST = re.compile(r"`([a-z_/]+\.py)::(test_\w+)`")
-_REASON = "not tested: "
+_REASON = "not tested"
 
 
 def test_each_fault_has_a_test_or_a_reason() -> None:

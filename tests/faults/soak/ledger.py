@@ -10,8 +10,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tests.faults.ground import FOLDERS
-from tests.faults.moody import Meaning
+from tests.faults.soak.ground import FOLDERS
+from tests.faults.soak.moody import Meaning
 from tests.integration.place import documents, names
 from tests.integration.program import API_CODE
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from tests.faults.actions import Share
-    from tests.faults.moody import Reply
-    from tests.faults.papers import Paper
+    from tests.faults.soak.actions import Share
+    from tests.faults.soak.moody import Reply
+    from tests.faults.soak.papers import Paper
 
 MOST_FAILURES = 4  # what `retry.max_attempts` is set to
 MOST_CRASHES = 3

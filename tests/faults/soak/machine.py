@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.faults.ground import FOLDERS
-from tests.faults.moody import MOODS, WHIMS
-from tests.faults.papers import KINDS, WHOLE
-from tests.faults.scene import Scene
+from tests.faults.soak.ground import FOLDERS
+from tests.faults.soak.moody import MOODS, WHIMS
+from tests.faults.soak.papers import KINDS, WHOLE
+from tests.faults.soak.scene import Scene
 
 if TYPE_CHECKING:
     from collections import Counter

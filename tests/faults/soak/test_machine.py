@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.actions import Share
-from tests.faults.ledger import assert_kept, assert_settled
-from tests.faults.machine import run_machine
-from tests.faults.moody import FINE, REFUSING, MoodyApi
+from tests.faults.soak.actions import Share
+from tests.faults.soak.ledger import assert_kept, assert_settled
+from tests.faults.soak.machine import run_machine
+from tests.faults.soak.moody import FINE, REFUSING, MoodyApi
 from tests.integration.place import Place, documents
 
 if TYPE_CHECKING:

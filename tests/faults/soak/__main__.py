@@ -13,14 +13,14 @@ import time
 import traceback
 from collections import Counter
 
-from tests.faults.machine import run_machine
+from tests.faults.soak.machine import run_machine
 
 _LARGEST_SEED = 10**6
 
 
 def main() -> int:
     """Run until the minutes are over, or something does not hold; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (default: 30)")
     parser.add_argument("--seed", type=int, help="play this seed alone, once")
     chosen = parser.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
             _say(f"all held: {_told(totals)}")
             return 0
         number = random.randrange(_LARGEST_SEED)
-    _say(f"seed {number} failed, after {_told(totals)}\nplay it again: python -m tests.faults.soak --seed {number}")
+    _say(f'seed {number} failed, after {_told(totals)}\nplay it again: make soak ARGS="--seed {number}"')
     return 1
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
-from tests.faults.actions import Share
-from tests.faults.ground import FOLDERS
-from tests.faults.ledger import MOST_FAILURES, assert_kept, assert_settled
-from tests.faults.moody import MoodyApi
 from tests.faults.mounts import tmpfs
+from tests.faults.soak.actions import Share
+from tests.faults.soak.ground import FOLDERS
+from tests.faults.soak.ledger import MOST_FAILURES, assert_kept, assert_settled
+from tests.faults.soak.moody import MoodyApi
 from tests.integration.place import Place, documents, names
 from tests.integration.program import Program, lines_with, until
 

@@ -11,15 +11,15 @@ import os
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from tests.faults.ground import Ground
-from tests.faults.papers import Paper, make
+from tests.faults.soak.ground import Ground
+from tests.faults.soak.papers import Paper, make
 from tests.integration.place import documents, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.faults.moody import MoodyApi
+    from tests.faults.soak.moody import MoodyApi
     from tests.integration.place import Place
 
 
