@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 MINUTES := 30
 # The tests wait more than they compute, so more of them run at once than there are processors.
 SPREAD := -q -n 3 --dist worksteal
+# What has targets of its own.
+APART := --ignore tests/faults --ignore tests/samba --ignore tests/system
 PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
@@ -14,7 +16,7 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo test test-faults soak test-oldest lint check bench samples schema clean
+.PHONY: help demo test test-faults soak test-oldest lint check bench deb samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,18 +25,19 @@ demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a loc
 	@$(BIN)/invoice-watcher demo
 
 test: $(VENV)/dev ## run the tests
-	@$(BIN)/pytest $(SPREAD) --ignore tests/faults $(ARGS)
+	@$(BIN)/pytest $(SPREAD) $(APART) $(ARGS)
 
 test-faults: $(VENV)/dev ## inject faults into the running program, about ten minutes (all of them only as root)
-	@{ command -v strace && command -v faketime && command -v nft; } >/dev/null || [ -z "$(SUDO)" ] || { \
-		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq strace faketime nftables >/dev/null; } || true
+	@{ command -v strace && command -v faketime && command -v nft && command -v rsync; } >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq \
+		strace faketime nftables rsync openssh-client openssh-sftp-server >/dev/null; } || true
 	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) tests/faults $(ARGS)
 
 soak: $(VENV)/dev ## drive the running program at random, with kills and outages, for MINUTES=30
 	@$(OWN_MOUNTS) $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 test-oldest: $(VENV)/oldest ## run the tests with the oldest dependencies that pyproject.toml allows (Debian 13's)
-	@$(VENV)/oldest/bin/pytest $(SPREAD) --ignore tests/faults $(ARGS)
+	@$(VENV)/oldest/bin/pytest $(SPREAD) $(APART) $(ARGS)
 
 lint: $(VENV)/dev ## formatting, lint and types
 	@$(BIN)/ruff format --check .
@@ -47,6 +50,12 @@ bench: $(VENV)/dev ## measure the daemon beside its peers, in one interleaved ru
 	@command -v inotifywait >/dev/null && command -v curl >/dev/null || [ -z "$(SUDO)" ] || { \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq inotify-tools curl >/dev/null; } || true
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+deb: ## build the Debian package into dist/ (not on Debian 13: as root, in a tree of it that is made once)
+	@if dpkg-checkbuilddeps packaging/debian/control 2>/dev/null; then packaging/make-deb; else \
+		command -v debootstrap >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq debootstrap mandoc man-db >/dev/null; }; \
+		$(SUDO) packaging/make-deb; fi
 
 samples: ## write tests/samples anew (needs LibreOffice)
 	@$(PYTHON) tests/samples/make_samples.py

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.config import warnings
 from invoice_watcher.errors import FolderError, FolderInUseError
-from invoice_watcher.spool import Folders, leases_work, missing_disk
-from invoice_watcher.watcher import file_system_of, gives_hints
+from invoice_watcher.mounts import file_system_of, gives_hints, missing_disk
+from invoice_watcher.spool import Folders, leases_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ from invoice_watcher import affinity, signals
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.delivery import Delivery, Filed, Fit, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
+from invoice_watcher.heartbeat import Heartbeat
 from invoice_watcher.journey import log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
@@ -69,6 +70,7 @@ class Daemon:
         create: bool = True,
         on_report: Callable[[Task, Report, int], None] = lambda _task, _report, _waiting: None,
         kept: Mapping[str, Task] | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """Open and lock the folders, and start the threads.
 
@@ -79,7 +81,8 @@ class Daemon:
             notifier: tells the service manager how things stand.
             create: make missing folders.
             on_report: hears what came of every attempt, and how many wait; must not raise.
-            kept: what the run before could neither file nor, perhaps, note on these folders; see `kept`.
+            kept: what the run before had in its `kept`, on these same folders.
+            tally: what the runs before came to, to go on with.
         """
         self._config, self._mailbox, self._notifier, self._on_report = config, mailbox, notifier, on_report
         own_names = (config.status_page,) if config.status_page else ()
@@ -96,11 +99,11 @@ class Daemon:
         self._delivery = Delivery(self._spool, self._uploader, _limits(config))
         self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
         self._standing = Standing(notifier)
+        self._heartbeat = Heartbeat(notifier)
         self._kept = kept or {}
-        self._is_stopping = False
-        self._reload_again = False  # asked for while the run wound down
+        self._is_stopping = self._reload_again = False  # again: asked for while the run wound down
         self._moved_at = time.monotonic()
-        self.tally = Tally()
+        self.tally = tally or Tally()
         self.was_ready = self.is_over = False
 
     def run(self, *, once: bool = False, reload: Callable[[], bool] = lambda: False) -> End:
@@ -147,7 +150,9 @@ class Daemon:
             if once and self._is_done():
                 return End.IDLE
             self.tally.waiting = self._waiting()
-            self._standing.tell(self.tally, self._queue.pause, now)
+            self._standing.tell(self.tally, self._queue.pause, now, self._oldest_ns)
+            if now >= self._heartbeat.due:
+                self._heartbeat.beat(now, self._expected())
             message = self._mailbox.next(self._patience())
             if message is Signal.STOP:
                 self._is_stopping = True
@@ -188,6 +193,7 @@ class Daemon:
             rejected = isinstance(report.outcome, Rejected)
             self.tally.rejected += rejected
             self.tally.delivered += not rejected
+            self.tally.delivered_at = self.tally.delivered_at if rejected else time.time()
         if not isinstance(report, NotReady | Fit):
             self._moved_at = time.monotonic()
         log_report(task, report)
@@ -199,10 +205,19 @@ class Daemon:
 
     def _patience(self) -> float:
         """Seconds until something is due by itself."""
-        due = min(self._lookout.due_at(busy=self._is_busy()), self._standing.due)
-        if self._queue.schedule.under_way < self._config.api.workers and (wake := self._queue.wake_at()) is not None:
+        due = min(self._lookout.due_at(busy=self._is_busy()), self._standing.due, self._heartbeat.due)
+        if (wake := self._queue.wake_at()) is not None:
             due = min(due, wake)
         return max(0.0, due - time.monotonic())
+
+    def _expected(self) -> dict[str, float | None]:
+        """When each part should have moved, for the service manager's watchdog."""
+        given_at, deadline = self._workers.oldest, 1.1 * self._config.api.deadline  # see `deadlines`
+        return {
+            "the scan of the drop folder": self._lookout.due_at(busy=self._is_busy()),
+            "the wait for the next file's turn": None if self._mailbox.holds_stop else self._queue.wake_at(),
+            "an upload": None if given_at is None else given_at + deadline,
+        }
 
     def _is_done(self) -> bool:
         """Whether `--once` can do no more: nothing under way, and what is left would only be waited for."""
@@ -219,6 +234,11 @@ class Daemon:
 
     def _waiting(self) -> int:
         return self._queue.waiting + self._lookout.more
+
+    def _oldest_ns(self) -> int | None:
+        aside = (task.arrived_ns for task in self._queue.aside)
+        found = (self._queue.schedule.oldest_ns, self._lookout.oldest_ns, *aside)
+        return min((moment for moment in found if moment is not None), default=None)
 
     def _recover(self) -> None:
         """Take up what an earlier run left in the work folder."""
@@ -250,8 +270,10 @@ class Daemon:
         """Take reports until nothing is under way; False when patience ran out, or a second stop came."""
         end = time.monotonic() + patience
         while self._queue.schedule.under_way:
-            message = self._mailbox.next(max(0.0, end - time.monotonic()))
-            if message is None or (message is Signal.STOP and self._is_stopping):
+            now = time.monotonic()
+            self._heartbeat.beat(now, {})  # all of this has its end
+            message = self._mailbox.next(max(0.0, min(end, self._heartbeat.due) - now))
+            if (message is None and now >= end) or (message is Signal.STOP and self._is_stopping):
                 return False
             self._is_stopping |= message is Signal.STOP
             self._reload_again |= message is Signal.RELOAD

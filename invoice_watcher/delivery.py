@@ -31,7 +31,7 @@ from invoice_watcher.policy import api_code_doubted
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
 from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import Unready
-from invoice_watcher.spool import GONE, IN_USE
+from invoice_watcher.spool import GONE, ITS_OWN
 from invoice_watcher.validation import Document, Limits, validate
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Delivery:
             with closing(snapshot):
                 return self._with_snapshot(task, snapshot, hold_wrong_api_code)
         except OSError as error:
-            if error.errno in _ITS_OWN and task.claimed and error.filename == task.work_name:
+            if error.errno in ITS_OWN and task.claimed and error.filename == task.work_name:
                 return NotReady(_IMMOVABLE)
             return Waiting(_not_recordable(error))
 
@@ -126,7 +126,7 @@ class Delivery:
             record = _Record(task, snapshot)
             if not claimed_before and (report := self._claim(record, slot)) is not None:
                 return report
-            outcome, sent = self._outcome(task, verdict, record, is_old=claimed_before)
+            outcome, sent = self._outcome(task, verdict, record, claimed_before=claimed_before)
             return self._settle(record, slot, outcome, sent=sent, hold=hold)
 
     def _claim(self, record: _Record, slot: Slot) -> Report | None:
@@ -138,7 +138,7 @@ class Delivery:
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return NotReady(GONE)
-            if error.errno in _ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
+            if error.errno in ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
                 return NotReady(_IMMOVABLE)
             raise
         # Without a note the next run would take what lies in the work folder for something that was being sent.
@@ -154,19 +154,19 @@ class Delivery:
         return max(time.time() - snapshot.signature.ctime_ns / 1e9, now - task.seen_at)
 
     def _outcome(
-        self, task: Task, verdict: Document | Rejected, record: _Record, *, is_old: bool
+        self, task: Task, verdict: Document | Rejected, record: _Record, *, claimed_before: bool
     ) -> tuple[Outcome, bool]:
         """What becomes of it, and whether it was sent for that just now.
 
-        What was claimed just now needs no note: a document without one was being sent. After an old claim (`is_old`)
-        it may have been waiting, or the claim may never have reached the disk.
+        What was claimed just now needs no note: a document without one was being sent. What was claimed before this
+        attempt may have been waiting, or its claim may never have reached the disk.
         """
         if task.decision is not None and task.decision.sha256 in {None, record.snapshot.sha256}:
             return task.decision.outcome, False
         task.decision = None
         if isinstance(verdict, Rejected):
             return verdict, False
-        if is_old:
+        if claimed_before:
             with self._spool.reserve() as slot:
                 self._spool.note(task, record.waiting(task.last, sending=True), slot)
         task.attempts += 1
@@ -253,8 +253,6 @@ def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
     return Deferred(Problem(Source.VALIDATION, None, reason, message, hint_for(reason)), fault)
 
 
-# Why one file cannot be moved while others can: a mount point, or open elsewhere; immutable, or in a sticky folder.
-_ITS_OWN = IN_USE | {errno.EPERM}
 _IMMOVABLE = Unready("may not be moved by this program; its owner, or the administrator, must allow it")
 _CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
 

@@ -14,10 +14,11 @@ import time
 from typing import TYPE_CHECKING
 
 from invoice_watcher.complaints import WORTH_A_WARNING, Complaints
+from invoice_watcher.mounts import gives_hints
 from invoice_watcher.schedule import Task
 from invoice_watcher.settling import Clock, Settling, Signature, Unready
 from invoice_watcher.spool import GONE, UnreadableError
-from invoice_watcher.watcher import Watcher, gives_hints
+from invoice_watcher.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -79,6 +80,7 @@ class Lookout:
         self._hopeful = 0
         self._beyond = 0  # ready ones that were too many for the memory
         self.more = 0  # files in the folder that are not ready, as far as the last look and the workers know
+        self.oldest_ns: int | None = None  # when the one of these that is longest unchanged changed, since the epoch
 
     def start(self) -> None:
         """Begin to watch; without hints the rescan goes on alone, and that is logged."""
@@ -109,7 +111,7 @@ class Lookout:
         if self._looked[0] and began >= self._looked[0] + self._rescan:
             self._keep_watching()
         self._hinted = False
-        now = Clock(began, time.time())
+        now = Clock(time.monotonic(), time.time())  # both now, or the clock seems to have been set
         self._settling.begin_scan(now)
         self._beyond = 0
         found = heapq.nsmallest(self._most, self._ready(schedule, now))
@@ -123,7 +125,7 @@ class Lookout:
         """A worker left a file where it was."""
         if unready is GONE or task.signature is None:
             return
-        self.more += 1
+        self._count_unready(task.arrived_ns)
         now = Clock(time.monotonic(), time.time())
         held = self._settling.hold(task.invoice.name, task.signature, unready, now)
         self._settled_at = min(
@@ -140,6 +142,7 @@ class Lookout:
         """Yield what is ready; note when the next of the others will be."""
         self._settled_at = float("inf")
         self.more = self._hopeful = 0
+        self.oldest_ns = None
         for entry in self._spool.scan(self._naming.is_ignored):
             if not entry.regular:
                 self._complaints.about(entry.name, _NO_FILE, now.mono, 0.0)
@@ -148,7 +151,7 @@ class Lookout:
             if schedule.is_under_way(entry.name):
                 self._settled_at = min(self._settled_at, now.mono + _BUSY_REST)
             elif wait:
-                self.more += 1
+                self._count_unready(entry.signature.ctime_ns)
                 self._hopeful += self._settling.held_for(entry.name, now) < self._patience
                 self._settled_at = min(self._settled_at, now.mono + wait)
                 self._complain(entry.name, now)
@@ -161,7 +164,7 @@ class Lookout:
             try:
                 yield self._task(name, signature, now)
             except UnreadableError as error:  # only this file needs it, so only this file waits
-                self.more += 1
+                self._count_unready(signature.ctime_ns)
                 reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
                 self._complaints.about(name, reason, now.mono)
 
@@ -169,6 +172,10 @@ class Lookout:
         unchanged_for = self._settling.unchanged_for(name, signature, now)
         invoice = self._naming.read(name, self._spool.filed_for(name))
         return Task(invoice, signature.ctime_ns, signature, unchanged_for)
+
+    def _count_unready(self, changed_ns: int) -> None:
+        self.more += 1
+        self.oldest_ns = changed_ns if self.oldest_ns is None else min(self.oldest_ns, changed_ns)
 
     def _keep_watching(self) -> None:
         if self._watching and self._watcher and (news := self._watcher.revive()):

@@ -38,7 +38,8 @@ class Mailbox(Generic[Result]):
 
     def post(self, message: Signal | Result) -> None:
         """Add any other message."""
-        self.holds_stop |= message is Signal.STOP
+        if message is Signal.STOP:  # a worker that posts in the same instant must not undo it
+            self.holds_stop = True
         self._messages.put(message)
 
     def next(self, timeout: float | None) -> Signal | Result | None:

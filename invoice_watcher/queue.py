@@ -80,8 +80,12 @@ class Queue:
     @property
     def waiting(self) -> int:
         """How many documents wait, those under way included."""
-        aside = len(self._held) + len(self._suspects) + len(self._condemned)
-        return self.schedule.waiting + self.schedule.under_way + aside
+        return self.schedule.waiting + self.schedule.under_way + len(self.aside)
+
+    @property
+    def aside(self) -> list[Task]:
+        """What waits outside of the schedule."""
+        return [*self._held, *self._suspects, *self._condemned]
 
     @property
     def is_holding(self) -> bool:
@@ -188,7 +192,7 @@ class Queue:
         if outcome.fault is Fault.FILE:
             self._changed(task, now)
             return
-        if outcome.fault is Fault.OPERATOR and self._is_refused_alone(task):
+        if outcome.fault is Fault.OPERATOR and self._is_refused_alone(task) and self.pause is None:
             outcome = replace(outcome, fault=Fault.WORLD)
         if outcome.problem.code == LINK_UNREACHABLE:
             self._answered(task, now, delivered=False)

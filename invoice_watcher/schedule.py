@@ -206,6 +206,13 @@ class Schedule:
         return any(queue not in self._under_way for queue in chain(self._claimed, ready))
 
     @property
+    def oldest_ns(self) -> int | None:
+        """When the oldest of all that is here arrived, under way or not, nanoseconds since the epoch."""
+        behind = chain.from_iterable(self._behind.values())
+        others = (task.arrived_ns for task in chain(self.claimed(), self._under_way.values(), behind))
+        return min(chain((arrived for arrived, _, _ in self._ready[:1]), others), default=None)
+
+    @property
     def ready(self) -> int:
         """How many files of the drop folder could be sent."""
         return len(self._ready) + sum(len(tasks) for tasks in self._behind.values())

@@ -14,14 +14,24 @@ import logging
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher import affinity, signals, watcher
 from invoice_watcher.daemon import Attempted, Daemon, End
-from invoice_watcher.errors import ConfigError, FolderError, FolderInUseError, FolderLostError, StuckError
+from invoice_watcher.errors import (
+    ConfigError,
+    FolderError,
+    FolderInUseError,
+    FolderLostError,
+    FolderUnavailableError,
+    StuckError,
+)
+from invoice_watcher.heartbeat import Heartbeat
 from invoice_watcher.mailbox import Mailbox, Signal
+from invoice_watcher.mounts import is_mount_point, mount_point_of
 from invoice_watcher.service import Notifier
-from invoice_watcher.spool import mount_point_of
+from invoice_watcher.standing import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +40,6 @@ if TYPE_CHECKING:
     from invoice_watcher.config import Config, Secret
     from invoice_watcher.delivery import Report
     from invoice_watcher.schedule import Task
-    from invoice_watcher.standing import Tally
 
 _log = logging.getLogger(__name__)
 _FOLDERS_AGAIN = 1.0  # seconds
@@ -80,9 +89,11 @@ class _Server:
         self._settings = load()
         self._proven: Settings | None = None  # with which a daemon could be made
         self._mount_point: Path | None = None  # of the disk on which the folders were
-        self._kept: dict[str, Task] = {}  # what was answered, and could not be written down where it lies
+        self._kept: dict[str, Task] = {}  # by the last run, for the next one on the same folders
         self._told = ""
+        self._tally = Tally()  # of all runs
         self.notifier = Notifier()
+        self._heartbeat = Heartbeat(self.notifier)  # for the time between two runs
 
     def run(self) -> None:
         while (daemon := self._next_daemon()) is not None:
@@ -90,11 +101,11 @@ class _Server:
                 if daemon.run(reload=self._reload) is End.STOPPED:
                     return
             except FolderError as error:
-                self._kept = daemon.kept
                 if self._is_stopped_waiting(error, anew=daemon.was_ready):
                     return
             if not daemon.is_over:
                 raise StuckError
+            self._kept = daemon.kept
 
     def _next_daemon(self) -> Daemon | None:
         """Make the next daemon; None when a stop comes first.
@@ -120,12 +131,21 @@ class _Server:
     def _made_daemon(self) -> Daemon:
         """Make a daemon; where there was one before, its disk has to be there, and no folder is made."""
         is_new = self._is_new_place()
-        if not is_new and self._mount_point and not os.path.ismount(self._mount_point):
-            raise FolderLostError(f"nothing is mounted on {self._mount_point}, and the folders were there")
+        mount_point = self._find_disk(is_new=is_new)
         kept = None if is_new else self._kept
-        daemon = Daemon(*self._settings, self._mailbox, self.notifier, create=is_new, kept=kept)
-        self._mount_point = mount_point_of(self._settings.config.drop_dir)
+        settings, notifier = self._settings, self.notifier
+        daemon = Daemon(*settings, self._mailbox, notifier, create=is_new, kept=kept, tally=self._tally)
+        self._mount_point = mount_point
         return daemon
+
+    def _find_disk(self, *, is_new: bool) -> Path:
+        """Return where the disk of the folders is mounted; FolderError while the one on which they were is away."""
+        try:
+            if not is_new and self._mount_point and not is_mount_point(self._mount_point):
+                raise FolderLostError(f"nothing is mounted on {self._mount_point}, and the folders were there")
+            return mount_point_of(self._settings.config.drop_dir)
+        except OSError as error:
+            raise FolderUnavailableError(f"cannot see what is mounted: {error.strerror}") from error
 
     def _is_new_place(self) -> bool:
         """Whether missing folders may be made: not where there were some, for they went away."""
@@ -137,6 +157,8 @@ class _Server:
             self._told = str(trouble)
             _log.error("waiting for the folders: %s", trouble)
             self.notifier.status(f"waiting for the folders: {trouble}")
+            self.notifier.ready()  # whoever started or reloaded the service need not wait as well
+        self._heartbeat.beat(time.monotonic(), {})
         message = self._mailbox.next(_FOLDERS_AGAIN)
         if message is Signal.RELOAD:
             self._reload()

@@ -1,4 +1,4 @@
-"""Hints from the kernel that the drop folder is worth a look, and which file systems give none.
+"""Hints from the kernel that the drop folder is worth a look.
 
 A hint says "look again", never what happened: the scan is the truth. Guarantees: nothing is done in watchdog's
 threads but calling `on_hint`, which must only set a flag; a watch that has gone deaf (its folder deleted, renamed,
@@ -25,7 +25,7 @@ from watchdog.observers.inotify_c import InotifyConstants, inotify_add_watch, in
 from watchdog.utils import BaseThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
 _MASK = (
@@ -44,28 +44,6 @@ _LIMITS = {
     ),
     errno.ENOSPC: ("inotify watch limit reached", "; raise fs.inotify.max_user_watches with sysctl(8)"),
 }
-
-# File systems on which other machines write without this kernel hearing of it (inotify(7), "Limitations").
-NETWORK_FILE_SYSTEMS = frozenset(
-    {
-        "9p",
-        "afs",
-        "sshfs",
-        "rclone",
-        "ceph",
-        "cifs",
-        "coda",
-        "glusterfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "smb3",
-        "smbfs",
-        "virtiofs",
-    }
-)
-
 
 # A thread of watchdog's that has an event in hand while it is being stopped calls that an error; it is the ordinary end
 # of a watch, and its event is only a hint.
@@ -150,47 +128,6 @@ def excepthook(args: threading.ExceptHookArgs) -> None:
         _log.warning("the watch on the drop folder ended: %s", args.exc_value.strerror)
     else:
         threading.__excepthook__(args)
-
-
-def gives_hints(folder: Path) -> bool:
-    """Tell whether every change in the folder is made by this machine, so that its kernel knows of it."""
-    return file_system_of(folder) not in NETWORK_FILE_SYSTEMS
-
-
-def file_system_of(folder: Path) -> str:
-    """Return the type of the file system that holds the folder, as the kernel names it; empty if unknown."""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-            return file_system_in(table, os.path.realpath(folder))
-    except OSError:
-        return ""
-
-
-def file_system_in(mountinfo: Iterable[str], path: str) -> str:
-    """Return the type of the innermost mount above `path`, of the last one where several lie on one another.
-
-    Args:
-        mountinfo: lines as in proc_pid_mountinfo(5); fuse file systems are named by what they stand for.
-        path: absolute and free of symbolic links.
-    """
-    best, found = -1, ""
-    for line in mountinfo:
-        mount, _, rest = line.partition(" - ")
-        fields = mount.split()
-        if len(fields) < 5 or not rest:  # noqa: PLR2004 - the mount point is the fifth field
-            continue
-        point = _unescape(fields[4])
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= best:
-            best, found = len(point), rest.split()[0]
-    return found.removeprefix("fuse.")
-
-
-def _unescape(point: str) -> str:
-    r"""Undo the kernel's octal escapes of blanks, tabs, newlines and backslashes: `\040`."""
-    for code in ("040", "011", "012", "134"):
-        point = point.replace("\\" + code, chr(int(code, 8)))
-    return point
 
 
 class _Listener(FileSystemEventHandler):

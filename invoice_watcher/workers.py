@@ -7,6 +7,7 @@ longer than the caller says. An exception of the work is a bug: it is posted, an
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -36,13 +37,20 @@ class Workers(Generic[Given, Result]):
         self._work = work
         self._post = post
         self._inbox: SimpleQueue[Given | None] = SimpleQueue()
+        self._given_at: dict[int, float] = {}
         self._threads = [threading.Thread(target=self._run, name=f"worker-{n}", daemon=True) for n in range(count)]
         for thread in self._threads:
             thread.start()
 
     def give(self, one: Given) -> None:
         """Hand in one piece of work."""
+        self._given_at[id(one)] = time.monotonic()
         self._inbox.put(one)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the piece of work that is longest under way was handed in, monotonic seconds; None without any."""
+        return min(tuple(self._given_at.values()), default=None)
 
     def stop(self, patience: float) -> bool:
         """End the threads once their inbox is empty; False when one has not ended within `patience` seconds."""
@@ -58,4 +66,5 @@ class Workers(Generic[Given, Result]):
                 result: Result | BaseException = self._work(one)
             except BaseException as error:  # noqa: BLE001 - a task must never be lost; the daemon raises it again
                 result = error
+            del self._given_at[id(one)]  # before it can be handed in again
             self._post(one, result)

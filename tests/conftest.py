@@ -30,3 +30,10 @@ def memory_box() -> Iterator[Box]:
     """Give four folders in memory, where an fsync costs nothing: for what has to be tried hundreds of times."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as root, Box(Path(root)) as box:
         yield box
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests recorded, so that a sweep that swept nothing is seen, and a score that got worse."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", ()):
+            terminalreporter.write_line(f"{name}: {value}")

@@ -33,6 +33,7 @@ LAYERS = [
         "config",
         "deadlines",
         "mailbox",
+        "mounts",
         "naming",
         "privacy",
         "receipt",
@@ -51,7 +52,7 @@ LAYERS = [
     # one invoice
     {"delivery", "resumption", "sending"},
     # all invoices
-    {"journey", "progress", "queue", "standing"},
+    {"heartbeat", "journey", "progress", "queue", "standing"},
     # the loop
     {"daemon"},
     # the process

@@ -419,6 +419,7 @@ def test_a_held_answer_that_cannot_be_noted_is_asked_again(box: Box, monkeypatch
         task = it.drop()
         assert deferral(it.attempt(task, hold=True)) == ("not_recordable", Fault.OURS)
         monkeypatch.undo()
+        assert it.server.closed.acquire(timeout=5)
         assert isinstance(it.attempt(task, hold=True), Held)
 
 

@@ -101,6 +101,8 @@ def test_half_a_secret_is_not_shown() -> None:
 @pytest.mark.parametrize("form", ["text", "json", "journal"])
 def test_traceback_is_one_line_without_secrets(form: str) -> None:
     """A traceback, its cause included, is one line, and no secret is in it."""
+    if form == "journal" and os.path.exists(service.JOURNAL_SOCKET):
+        pytest.skip("a journal runs here, and takes it")
     lines = _stderr_of(
         f"logs.setup('info', {form!r}, [{SECRET!r}])\n"
         f"code = {SECRET!r}\n"

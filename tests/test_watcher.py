@@ -8,23 +8,17 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from watchdog.observers.inotify import InotifyEmitter
 
-from invoice_watcher.watcher import (
-    NETWORK_FILE_SYSTEMS,
-    Watcher,
-    file_system_in,
-    file_system_of,
-    gives_hints,
-)
+from invoice_watcher.watcher import Watcher
 from tests.support.children import needs_root, unshared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 _NAMESPACE = ["unshare", "--map-root-user"]
@@ -305,53 +299,3 @@ def test_the_end_of_a_watch_is_no_error(drop: Path, caplog: pytest.LogCaptureFix
     logger = sys.modules[InotifyEmitter.__module__].logger
     logger.warning("Inotify queue overflowed")
     assert caplog.messages == ["Inotify queue overflowed"]
-
-
-MOUNTS = r"""
-22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
-23 22 0:21 / /proc rw,nosuid shared:5 - proc proc rw
-30 22 0:40 / /srv/inv rw,relatime shared:9 - cifs //server/share rw,vers=3.1.1
-31 22 0:41 / /srv/my\040invoices rw shared:10 - nfs4 server:/export rw
-32 22 0:42 / /srv/tab\011back\134slash rw - fuse.sshfs anna@server: rw
-33 22 0:43 / /srv/over rw - ext4 /dev/vdb rw
-34 33 0:44 / /srv/over rw - 9p share rw
-35 30 0:45 / /srv/inv/local rw master:3 propagate_from:2 - xfs /dev/vdc rw
-36 22 0:46 / /srv/a\040-\040b rw - tmpfs none rw
-37 22 0:47 / /srv/portal rw - fuse.portal portal rw
-
-broken line
-""".strip().splitlines()
-
-
-@pytest.mark.parametrize(("path", "kind"), [
-    ("/srv", "ext4"),
-    ("/", "ext4"),
-    ("/srv/inv", "cifs"),
-    ("/srv/inv/done", "cifs"),
-    ("/srv/invoices", "ext4"),
-    ("/srv/inv/local/done", "xfs"),
-    ("/srv/my invoices", "nfs4"),
-    ("/srv/tab\tback\\slash/x", "sshfs"),
-    ("/srv/over", "9p"),
-    ("/srv/over/x", "9p"),
-    ("/srv/a - b/x", "tmpfs"),
-    ("/srv/portal", "portal"),
-])  # fmt: skip
-def test_the_innermost_mount_says_which_file_system_it_is(path: str, kind: str) -> None:
-    """Names with blanks, mounts over mounts, and names of which one begins with another."""
-    assert file_system_in(MOUNTS, path) == kind
-
-
-def test_without_a_table_nothing_is_claimed() -> None:
-    """An unknown file system is treated like a local one."""
-    assert file_system_in([], "/srv") == ""
-    assert file_system_in(MOUNTS[1:2], "/srv") == ""
-
-
-def test_this_machines_own_folders_give_hints(tmp_path: Path) -> None:
-    """By the kernel's real table, also through a symbolic link."""
-    (tmp_path / "link").symlink_to("/dev/shm")  # noqa: S108 - a tmpfs on every Linux
-    assert file_system_of(tmp_path / "link") == "tmpfs"
-    assert file_system_of(Path("/proc/self")) == "proc"
-    assert gives_hints(tmp_path)
-    assert {"cifs", "nfs", "nfs4", "smb3", "9p", "sshfs"} <= NETWORK_FILE_SYSTEMS

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from invoice_watcher import signals
 from invoice_watcher.errors import MissingExtraError
 from invoice_watcher.sandbox.rules import ORDERS, Row, explain, is_guid
 from invoice_watcher.sandbox.state import Mode, Received, Sandbox
@@ -38,7 +38,7 @@ def serve(  # noqa: PLR0913 - one for each option of the command
     quiet: bool = False,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then return. To be called in the main thread, which alone hears signals.
+    """Serve until SIGINT or SIGTERM, then return.
 
     Args:
         host: the name or address to listen on.
@@ -57,9 +57,9 @@ def serve(  # noqa: PLR0913 - one for each option of the command
     """
     mode = Mode(latency=latency, fail=fail, fail_for=fail_for)
     server = running(host=host, port=port, api_code=api_code, mode=mode)
-    with _terminable(), _access_log(quiet=quiet), suppress(KeyboardInterrupt), server as sandbox:
+    with _stops_pending(), _access_log(quiet=quiet), server as sandbox:
         on_ready(sandbox.base_url)
-        threading.Event().wait()
+        signal.sigwait(signals.STOPS)
 
 
 @contextmanager
@@ -77,19 +77,21 @@ def running(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "werkzeug":
             raise
-        raise MissingExtraError("the sandbox needs the package werkzeug: pip install werkzeug") from error
+        raise MissingExtraError(
+            "the sandbox needs the package werkzeug: pip install werkzeug (Debian: apt install python3-werkzeug)"
+        ) from error
     with serving(host, port, api_code=api_code, mode=mode or Mode()) as sandbox:
         yield sandbox
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the program as SIGINT does: by KeyboardInterrupt."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _stops_pending() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait for sigwait(3), in this thread and those that it starts; no handler can miss one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals.STOPS)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
 from invoice_watcher.settling import Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
-from invoice_watcher.spool.folders import Folders, missing_disk, mount_point_of
+from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.snapshot import (
     GONE,
-    IN_USE,
+    ITS_OWN,
     OURS,
     Snapshot,
     UnreadableError,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GONE",
-    "IN_USE",
+    "ITS_OWN",
     "Completed",
     "Entry",
     "Folders",
@@ -52,8 +52,6 @@ __all__ = [
     "Spool",
     "UnreadableError",
     "leases_work",
-    "missing_disk",
-    "mount_point_of",
 ]
 
 _UNKNOWN = Signature(0, 0, 0, 0)

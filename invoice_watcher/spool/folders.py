@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError, FolderUnavailableError
+from invoice_watcher.mounts import missing_disk
 from invoice_watcher.spool.syscalls import exists, rename_noreplace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -189,35 +190,6 @@ def _make_missing(*folders: Path) -> None:
 def _require_its_disk(drop: Path) -> None:
     if trouble := missing_disk(drop):
         raise FolderError(trouble)
-
-
-def mount_point_of(folder: Path) -> Path:
-    """Return the innermost mount point at or above the folder; one folder of a disk mounted on another is not seen."""
-    real = folder.resolve()
-    return next(path for path in (real, *real.parents) if os.path.ismount(path))
-
-
-def missing_disk(drop: Path) -> str | None:
-    """Return a sentence when /etc/fstab wants something mounted at or above the folder, and it is not; else None."""
-    try:
-        with open("/etc/fstab", encoding="utf-8", errors="surrogateescape") as table:
-            point = unmounted_point_in(table, drop.resolve())
-    except (FileNotFoundError, PermissionError):
-        return None
-    return point and f"{point} is a mount point in /etc/fstab, but nothing is mounted there: mount it first"
-
-
-def unmounted_point_in(fstab: Iterable[str], drop: Path) -> str | None:
-    """Return the mount point at or above the folder where nothing is mounted: files there would be hidden later.
-
-    Args:
-        fstab: lines as in fstab(5), which writes blanks and tabs as octal escapes.
-        drop: absolute and free of symbolic links.
-    """
-    lines = (line.split() for line in fstab if not line.lstrip().startswith("#"))
-    points = [fields[1].replace("\\040", " ").replace("\\011", "\t") for fields in lines if len(fields) > 1]
-    above = {str(path) for path in (drop, *drop.parents)} - {"/"}
-    return next((point for point in points if point in above and not os.path.ismount(point)), None)
 
 
 def _fault(what: str, error: OSError) -> FolderError:

@@ -5,8 +5,8 @@
     there     waiting, sending          it died during a later attempt              in doubt: deliver again, count it
     there     waiting                   it was stopped in good order                deliver when due
     there     done or failed            the decision was made                       complete the moves, send nothing
-          of other bytes, open for  the decision was made; it was or may be     file it if it is the same after all,
-          writing, or immovable     changed since                               else deliver what it is now
+          of other bytes, in use,   the decision was made; it was or may be     file it if it is the same after all,
+          or immovable              changed since                               else deliver what it is now
     twice     -                         no rename here: it died between link and    remove the name in the work folder
                                         unlink, and the other folder has it too
     gone      done or failed            all but the last step was made              remove the note
@@ -19,10 +19,10 @@ now is not taken for missing. Raises OSError.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ from invoice_watcher.spool.filing import (
     original_name,
     read_receipt,
 )
+from invoice_watcher.spool.snapshot import ITS_OWN
 from invoice_watcher.spool.syscalls import Lease, exists, lease_for_reading
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Recovered:
         work_name: its name there.
         name: its name when it was dropped.
         note: what was written down about it; None when it was under way for the first time. One that holds a decision
-            is about other bytes, or the document is open for writing or may not be moved now.
+            is about other bytes, or the document is in use or may not be moved now.
         arrived_ns: when it was claimed, nanoseconds since the epoch.
     """
 
@@ -124,10 +125,15 @@ def _read(work_name: str, folders: Folders, *, receipts: bool) -> Recovered | Co
     if not _is_regular(found):
         return None
     note = read_receipt(note_name(work_name), folders.work, note=True)
-    if note is not None and note.state != "waiting" and _tells_of(note, work_name, folders.work):
-        _take_back(work_name, note, folders)
-        with suppress(PermissionError):  # immutable: its task keeps the decision, and the others need not wait for it
-            return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
+    if note is not None and note.state != "waiting":
+        try:
+            if _tells_of(note, work_name, folders.work):
+                _take_back(work_name, note, folders)
+                return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
+        except OSError as error:
+            if error.errno not in ITS_OWN | {errno.EACCES}:
+                raise
+            # Its task keeps the decision, and the others need not wait for it.
     return Recovered(work_name, original_name(work_name), note, found.st_ctime_ns)
 
 

@@ -43,6 +43,8 @@ _NOT_REGULAR = Unready("is no regular file", known=True)
 # What the opening, or the renaming, of a file answers while another has it for itself: by a lease for writing (open(2),
 # O_NONBLOCK), or on a Windows server.
 IN_USE = frozenset({errno.EAGAIN, errno.EBUSY, errno.ETXTBSY})
+# Why one file cannot be moved while others can: it is in use, or a mount point; immutable, or in a sticky folder.
+ITS_OWN = IN_USE | {errno.EPERM}
 # What the opening of a file answers for the program's or the machine's sake, and would for every other file.
 OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 

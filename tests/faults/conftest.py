@@ -1,4 +1,4 @@
-"""The same stand-in, place and program as in `tests/integration`; and the counts of the sweeps, told at the end."""
+"""The same stand-in, place and program as in `tests/integration`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,3 @@ def warm(tmp_path: Path) -> Iterator[Warm]:
     """Start the program where it has to be started very often."""
     with Warm(tmp_path / "warm.log") as warm:
         yield warm
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the tests recorded, so that a sweep that swept nothing is seen."""
-    for report in terminalreporter.stats.get("passed", []):
-        for name, value in getattr(report, "user_properties", ()):
-            terminalreporter.write_line(f"{name}: {value}")

@@ -41,7 +41,7 @@ def injected(  # noqa: PLR0913, PLR0917 - what, where, and of whom
     Args:
         pid: the program.
         call: the name of a system call, or several with commas between.
-        fault: `signal=KILL` or `error=EIO`, as strace(1) has it.
+        fault: `signal=KILL`, `error=EIO` or `delay_enter=1s`, as strace(1) has it.
         number: from 1; or `1+`, for the first and all that follow.
         trace: where to write what was called.
         paths: count only the calls on these files, whether by path, by name in an open folder, or by descriptor; and
@@ -79,6 +79,11 @@ def _detach(strace: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         strace.kill()
         strace.communicate()
+
+
+def has_begun(trace: Path, call: str, number: int = 1) -> bool:
+    """Tell whether so many of these calls have begun: strace writes down a call before it keeps it waiting."""
+    return trace.read_text(errors="replace").count(f" {call}(") >= number
 
 
 def was_hit(trace: Path) -> bool:

@@ -3,7 +3,7 @@
 I1  every file that was dropped whole lies in exactly one of the four folders, byte for byte
 I2  the API never got anything whole but a document that was dropped
 I3  no document was sent again after it was accepted, or may have been, unless its receipt says `in_doubt`
-I4  `done/` holds only what the API accepted
+I4  `done/` holds what the API accepted, and nothing else; in `failed/` such a document is in doubt
 I5  whatever is not done is named in the log with a reason, and in its sidecar where it has one
 I6  every sidecar can be read, tells of the document beside it, and has one; nothing is left behind: no room for a
     receipt, no note without its document, no second name
@@ -51,9 +51,9 @@ def assert_sound(api: StandIn, place: Place, dropped: Mapping[str, bytes], log: 
     _assert_each_in_one_place(place, dropped)
     known = {_digest(_as_sent(one)) for one in dropped.values()}
     assert {_digest(one.part.content) for one in api.requests} <= known, "I2: sent half or foreign"
+    _assert_sidecars_tell_the_truth(place)
     _assert_done_is_accepted(api.requests, place)
     _assert_the_rest_is_named(place, log)
-    _assert_sidecars_tell_the_truth(place)
     _assert_nothing_left_behind(place)
     assert_secret_kept(place)
 
@@ -93,8 +93,10 @@ def _assert_done_is_accepted(requests: list[Request], place: Place) -> None:
         content = _as_sent((place.done / name).read_bytes())
         assert content in accepted, f"I4: {name} was never accepted"
         times = accepted.count(content) + unknown.count(content)
-        told = names(place.done).count(f"{name}.json") and sidecar(place.done / name)["in_doubt"]
-        assert times == 1 or told, f"I3: {name} was sent {times} times"
+        assert times == 1 or sidecar(place.done / name)["in_doubt"], f"I3: {name} was sent {times} times"
+    for name in documents(place.failed):
+        was_accepted = _as_sent((place.failed / name).read_bytes()) in accepted
+        assert not was_accepted or sidecar(place.failed / name)["in_doubt"], f"I4: {name} was accepted, and failed"
 
 
 def _assert_the_rest_is_named(place: Place, log: str | None) -> None:
@@ -112,6 +114,9 @@ def _names(line: str, name: str) -> bool:
 
 
 def _assert_sidecars_tell_the_truth(place: Place) -> None:
+    for folder in (place.done, place.failed):
+        for name in documents(folder):
+            assert f"{name}.json" in names(folder), f"I6: {folder / name} without its sidecar"
     for folder, state in ((place.work, "waiting"), (place.done, "done"), (place.failed, "failed")):
         for path in folder.glob("*.json"):
             document = path.with_suffix("")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from _typeshed import StrPath
@@ -38,6 +38,8 @@ needs_images = pytest.mark.skipif(
     reason="an image wants root, mounts, mkfs.ext4 and a loop device",
 )
 
+
+_UNSYNCED = ("-o", "loop,commit=300")  # seconds in which nothing gets to the disk by itself
 
 # The disk is gone, without a last write of its journal: linux/fs.h, FS_IOC_SHUTDOWN and FS_SHUTDOWN_FLAGS_NOLOGFLUSH.
 _SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2
@@ -62,6 +64,15 @@ def tmpfs(folder: Path, options: str) -> Iterator[Path]:
         yield folder
 
 
+def covering(files: Mapping[str, Path]) -> list[str]:
+    """Return a command that executes the rest of its arguments where these files lie over others: path, what is there.
+
+    Nobody else sees them there.
+    """
+    script = "".join(f"mount --bind '{own}' '{path}' && " for path, own in files.items())
+    return ["unshare", "--mount", "sh", "-c", f'{script}exec "$@"', "sh"]
+
+
 def remount(folder: Path, options: str) -> None:
     """Change the options of what is mounted there: `ro`, `rw`, `size=2M`."""
     _mount("-o", f"remount,{options}", folder)
@@ -78,7 +89,7 @@ def make_image(path: Path, size: int = 4 << 20) -> Path:
 
 def mount_image(image: Path, folder: Path) -> None:
     """Mount an image; what is not synced stays out of it for five minutes."""
-    _mount("-o", "loop,commit=300", image, folder)
+    _mount(*_UNSYNCED, image, folder)
 
 
 def copy_image(image: Path, copy: Path) -> Path:
@@ -93,7 +104,7 @@ def copy_image(image: Path, copy: Path) -> Path:
 @contextmanager
 def on_image(image: Path, folder: Path) -> Iterator[Path]:
     """Mount an image for the length of a block."""
-    with mounted(folder, "-o", "loop,commit=300", image):
+    with mounted(folder, *_UNSYNCED, image):
         yield folder
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.mounts import covering
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -39,8 +41,8 @@ class Network:
 
     def __init__(self, holder: int) -> None:
         """Use the namespace of a process."""
-        self._path = f"/proc/{holder}/ns/net"
-        self.within: Sequence[str] = ("nsenter", f"--net={self._path}")
+        self.path = f"/proc/{holder}/ns/net"
+        self.within: Sequence[str] = ("nsenter", f"--net={self.path}")
 
     def run(self, *command: str) -> None:
         """Run a command there."""
@@ -49,7 +51,7 @@ class Network:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Let the sockets that this thread makes within the block belong there; afterwards they still do."""
-        with open("/proc/thread-self/ns/net", "rb") as own, open(self._path, "rb") as there:
+        with open("/proc/thread-self/ns/net", "rb") as own, open(self.path, "rb") as there:
             _set_namespace(there.fileno())
             try:
                 yield
@@ -71,8 +73,9 @@ class Network:
 @contextmanager
 def network() -> Iterator[Network]:
     """Make a namespace whose loopback is up."""
-    command = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep infinity"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    command = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec cat"]
+    # It ends with its stdin, which is this process's, however that ends.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "up\n"
@@ -94,9 +97,8 @@ class Names:
     @property
     def within(self) -> Sequence[str]:
         """The command that executes the rest of its arguments with these names."""
-        mounts = {self._hosts: "hosts", self._resolver: "resolv.conf", self._order: "nsswitch.conf"}
-        script = "".join(f"mount --bind {path} /etc/{name} && " for path, name in mounts.items())
-        return ("unshare", "--mount", "sh", "-c", f'{script}exec "$@"', "sh")
+        files = {"hosts": self._hosts, "resolv.conf": self._resolver, "nsswitch.conf": self._order}
+        return covering({f"/etc/{name}": path for name, path in files.items()})
 
     def tell(self, name: str) -> None:
         """Let a name mean this machine, from now on."""

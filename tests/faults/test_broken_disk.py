@@ -26,11 +26,11 @@ from tests.faults.mounts import (
     unmount,
 )
 from tests.integration.answers import Answer
-from tests.integration.place import Place, documents, names, pdf, sidecar
+from tests.integration.place import Place, documents, invoices, names, pdf, sidecar
 from tests.integration.program import lines_with, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.integration.conftest import Start
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_images
 
-DROPPED = {f"{order}.pdf": pdf(f"{order}") for order in range(1, 7)}
+DROPPED = invoices(range(1, 7))
 _OTHERS = {name: content for name, content in DROPPED.items() if name != "1.pdf"}
 
 
@@ -69,7 +69,7 @@ def test_no_fsync_works_for_long(api: StandIn, place: Place, start: Start, tmp_p
     """EIO for every fsync: nothing is sent, said once; all are sent, each once, when it works again."""
     daemon = start()
     with injected(daemon.pid, "fsync", "error=EIO", "1+", tmp_path / "trace"):
-        _drop(place, DROPPED)
+        place.put_all(DROPPED)
         daemon.says("the queue is paused: This machine could not read or file it: Input/output error")
         daemon.says("deferred", times=4)
         assert len(lines_with("the queue is paused", daemon.lines)) == 1
@@ -90,7 +90,7 @@ def test_no_fsync_works_after_the_answer(api: StandIn, place: Place, start: Star
     place.put("1.pdf", DROPPED["1.pdf"])
     api.wait_for(1)
     with injected(daemon.pid, "fsync", "error=EIO", "1+", tmp_path / "trace"):
-        _drop(place, _OTHERS)
+        place.put_all(_OTHERS)
         hold.set()
         daemon.says("the queue is paused")
         daemon.says("deferred", times=4)
@@ -130,7 +130,7 @@ def test_read_only_for_a_while(api: StandIn, place: Place, start: Start, disk: P
     """Made read-only with files waiting: nothing is sent, said so, and all go when it may be written again."""
     daemon = start()
     with standing_still(daemon.process):
-        _drop(place, DROPPED)
+        place.put_all(DROPPED)
         remount(disk, "ro")
     assert "read-only" in daemon.says("ERROR")
     daemon.says("waiting for the folders")
@@ -172,7 +172,7 @@ def test_a_disk_that_the_kernel_gave_up(  # noqa: PLR0913, PLR0917 - pytest give
     daemon = start()
     place.put("1.pdf", DROPPED["1.pdf"])
     api.wait_for(1)
-    _drop(place, _OTHERS)
+    place.put_all(_OTHERS)
     sync(disk)
     break_it(disk)
     hold.set()
@@ -185,8 +185,3 @@ def test_a_disk_that_the_kernel_gave_up(  # noqa: PLR0913, PLR0917 - pytest give
     assert daemon.stop() == 0
     assert_all_delivered(api, place, DROPPED)
     assert len(api.requests) == len(DROPPED)
-
-
-def _drop(place: Place, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        place.put(name, content)

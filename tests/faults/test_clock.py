@@ -21,7 +21,6 @@ from tests.integration.place import names, pdf, sidecar
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
     from tests.integration.place import Place
-    from tests.integration.program import Program
     from tests.integration.stand_in import StandIn
 
 __all__ = ["clock"]
@@ -41,21 +40,15 @@ def _assert_clock_was(clock: Clock, told: str) -> None:
     assert abs(datetime.fromisoformat(told).timestamp() - clock.time()) < 60, told
 
 
-def _cpu_seconds(program: Program) -> float:
-    with open(f"/proc/{program.pid}/stat", encoding="ascii", errors="replace") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_set_while_nothing_is_to_be_done(api: StandIn, place: Place, start: Start, clock: Clock) -> None:
     """An idle program stays idle; the next file is sent once, and its receipt tells the time as it was then."""
     place.configure(settle__quiet="200ms")
     daemon = start(**clock.env)
     for order, ahead in enumerate(JUMPS.values()):
         clock.set(ahead)
-        before = _cpu_seconds(daemon)
+        before = daemon.cpu_seconds
         time.sleep(0.5)  # in which nothing happens: that is what is tested
-        assert _cpu_seconds(daemon) - before < 0.25
+        assert daemon.cpu_seconds - before < 0.25
         place.put(f"{order}.pdf", pdf())
         place.until_done(f"{order}.pdf")
         _assert_clock_was(clock, sidecar(place.done / f"{order}.pdf")["finished_at"])

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.injection import FILE_CALLS, NETWORK_CALLS, injected, needs_strace
 from tests.faults.invariants import assert_sound
 from tests.integration.answers import OK, Answer
-from tests.integration.place import documents, names, pdf
+from tests.integration.place import documents, names, pdf, sidecar
 from tests.integration.program import until
 
 if TYPE_CHECKING:
@@ -65,14 +65,16 @@ def test_killed_at_every_call(  # noqa: PLR0913, PLR0917 - pytest gives what is 
             with injected(pid, call, "signal=KILL", number, tmp_path / "trace"):
                 place.put(name, content)
                 dropped[name] = content
-                until(lambda: warm.has_ended or _is_filed(place, name), "an end")  # noqa: B023
+                until(lambda: warm.has_ended or _is_at_its_place(place, name), "an end")  # noqa: B023
             killed = warm.has_ended
             warm.kill()
+            known, sent = _is_known(place, name), len(api.of(label))
             finished = warm.run("run", "--once", "-c", place.config)
             assert finished.status in {0, delivery.status}, finished.err
             assert documents(place.drop) == documents(place.work) == [], "not all are where they belong"
             assert set(documents(place.failed)) == {one for one in dropped if " " in one}
             assert_sound(api, place, dropped)
+            assert not known or len(api.of(label)) == sent, f"{label}: sent again, though the answer was written down"
             if not killed:
                 break
             kills[call] = number
@@ -81,6 +83,11 @@ def test_killed_at_every_call(  # noqa: PLR0913, PLR0917 - pytest gives what is 
     assert max(kills.values()) < MOST - 1
 
 
-def _is_filed(place: Place, name: str) -> bool:
-    """Whether the last step was made: the note goes after the document has its place."""
-    return name in names(place.done) + names(place.failed) and f"{name}.json" not in names(place.work)
+def _is_at_its_place(place: Place, name: str) -> bool:
+    return place.is_filed(place.done, name) or place.is_filed(place.failed, name)
+
+
+def _is_known(place: Place, name: str) -> bool:
+    """Whether what is to become of it is written down: in its note, or by where it lies."""
+    noted = f"{name}.json" in names(place.work) and sidecar(place.work / name)["state"] != "waiting"
+    return noted or name in names(place.done) + names(place.failed)

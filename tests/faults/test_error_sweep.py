@@ -83,13 +83,9 @@ def _is_hit(place: Place, warm: Warm, pid: int, file: tuple[str, bytes], fault: 
     with injected(pid, *fault):
         place.put(name, content)
         # The note goes last. One failure is enough: each thread would meet its own.
-        until(lambda: was_hit(trace) or _is_filed(place, name), f"{name} done")
+        until(lambda: was_hit(trace) or place.is_filed(place.done, name), f"{name} done")
     until(lambda: name in names(place.done) or lines_with(f"{name} cannot be read", warm.err.splitlines()), name)
     if name not in names(place.done):
         place.put(name, content)  # as the log says
         until(lambda: name in names(place.done), f"{name} done")
     return was_hit(trace)
-
-
-def _is_filed(place: Place, name: str) -> bool:
-    return name in names(place.done) and f"{name}.json" not in names(place.work)

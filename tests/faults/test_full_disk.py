@@ -16,7 +16,7 @@ from tests.faults.injection import injected, needs_strace, standing_still
 from tests.faults.invariants import assert_all_delivered
 from tests.faults.mounts import needs_mounts, tmpfs
 from tests.integration.answers import Answer
-from tests.integration.place import Place, documents, names, pdf, sidecar
+from tests.integration.place import Place, documents, invoices, names, sidecar
 from tests.integration.program import lines_with
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = needs_mounts
 
-DROPPED = {f"{order}.pdf": pdf(f"{order}") for order in range(1, 7)}
+DROPPED = invoices(range(1, 7))
+_OTHERS = {name: content for name, content in DROPPED.items() if name != "1.pdf"}
 
 
 @pytest.fixture
@@ -68,8 +69,7 @@ def test_a_full_disk(api: StandIn, place: Place, start: Start, fill: Callable[[P
     """Full before the first is sent: nothing goes out, the log says so once, and all go when there is room again."""
     daemon = start()
     with standing_still(daemon.process):
-        for name, content in DROPPED.items():
-            place.put(name, content)
+        place.put_all(DROPPED)
         fill(place.root)
     _assert_paused(daemon, api, place, sent=0)
     _empty(place.root)
@@ -85,11 +85,9 @@ def test_a_disk_that_gets_full_meanwhile(
     hold = threading.Event()
     api.script("1", Answer(hold=hold))
     daemon = start()
-    first = place.put("1.pdf", DROPPED["1.pdf"])
+    place.put("1.pdf", DROPPED["1.pdf"])
     api.wait_for(1)
-    for name, content in DROPPED.items():
-        if name != first.name:
-            place.put(name, content)
+    place.put_all(_OTHERS)
     fill(place.root)
     hold.set()
     _assert_paused(daemon, api, place, sent=1)
@@ -102,8 +100,7 @@ def test_a_start_on_a_full_disk(api: StandIn, place: Place, start: Start, fill: 
     """Nothing is sent, the exit status asks to be started again later (75), and that delivers all."""
     for folder in (place.done, place.failed, place.work):
         folder.mkdir()
-    for name, content in DROPPED.items():
-        place.put(name, content)
+    place.put_all(DROPPED)
     fill(place.root)
     finished = place.once()
     assert finished.status == 75, finished.err
@@ -120,8 +117,7 @@ def test_a_quota_that_is_used_up_for_long(api: StandIn, place: Place, start: Sta
     """Every write is refused with EDQUOT for a while: as on a full disk."""
     daemon = start()
     with injected(daemon.pid, "pwrite64", "error=EDQUOT", "1+", tmp_path / "trace"):
-        for name, content in DROPPED.items():
-            place.put(name, content)
+        place.put_all(DROPPED)
         _assert_paused(daemon, api, place, sent=0)
     _assert_goes_on(daemon, api, place)
 

@@ -12,20 +12,20 @@ import socket
 import stat
 import threading
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.injection import injected, needs_strace
+from tests.faults.injection import has_begun, injected, needs_strace
 from tests.faults.users import (
     ATTACKER,
     CLERK,
     as_daemon,
     assert_clerks_go_through,
+    daemon,
     immutable,
-    installed,
     needs_users,
+    place,
     secret_of,
     write,
 )
@@ -34,29 +34,17 @@ from tests.integration.place import documents, names, pdf, sidecar
 from tests.integration.program import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from tests.integration.conftest import Start
     from tests.integration.place import Place
     from tests.integration.program import Program
     from tests.integration.stand_in import StandIn
 
+__all__ = ["daemon", "place"]
+
 pytestmark = needs_users
-RENAMEAT2 = 316  # on x86-64
-
-
-@pytest.fixture
-def place(api: StandIn) -> Iterator[Place]:
-    """Give the package's folders, with a scan often enough to wait for."""
-    with installed(api.base_url) as place:
-        place.configure(settle__rescan="300ms")
-        yield place
-
-
-@pytest.fixture
-def daemon(place: Place, start: Start) -> Program:
-    """Run the program as the service's user."""
-    return start(within=as_daemon())
 
 
 def test_a_link_to_what_only_the_service_may_read(api: StandIn, place: Place, daemon: Program) -> None:
@@ -88,9 +76,10 @@ def test_pipes_sockets_and_devices(api: StandIn, place: Place, daemon: Program) 
 
     os.mknod(place.drop / "4.pdf", stat.S_IFCHR | 0o666, os.makedev(1, 5))  # /dev/zero, which never ends
     with ATTACKER.keeps(lay_out):
-        for name in ("1.pdf", "3.pdf", "4.pdf"):
+        for name in ("1.pdf", "2.pdf", "3.pdf", "4.pdf"):
             daemon.says(f"{name} is no regular file")
         assert_clerks_go_through(place, "8", "9")
+    assert sorted(os.listdir(place.drop)) == [".processing", "1.pdf", "2.pdf", "3.pdf", "4.pdf", "done", "failed"]
     assert len(api.requests) == 2
     assert daemon.stop() == 0
 
@@ -125,13 +114,7 @@ def test_another_file_takes_the_place_again_and_again(api: StandIn, place: Place
     assert sorted(filed) == sorted(sent)
 
 
-def _is_at(pid: int, call: int) -> bool:
-    """Tell whether a thread of a process is at this system call now (proc(5), /proc/PID/syscall)."""
-    return any(path.read_text().split()[0] == f"{call}" for path in Path(f"/proc/{pid}/task").glob("*/syscall"))
-
-
 @needs_strace
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="system calls have other numbers here")
 @pytest.mark.parametrize("what", ["link", "folder"])
 def test_another_takes_the_place_at_the_moment_of_the_claim(
     api: StandIn, place: Place, daemon: Program, tmp_path: Path, what: str
@@ -148,7 +131,7 @@ def test_another_takes_the_place_at_the_moment_of_the_claim(
     ATTACKER.does(make)
     with injected(daemon.pid, "renameat2", "delay_enter=5s", 1, trace):
         ATTACKER.drops(place, "1.pdf", pdf("1"))
-        until(lambda: _is_at(daemon.pid, RENAMEAT2), "a claim, which is kept waiting")
+        until(lambda: has_begun(trace, "renameat2"), "a claim, which is kept waiting")
         ATTACKER.does(swap)
         until(lambda: "DELAYED" in trace.read_text() and not os.listdir(place.work), "an end of the claim")
     daemon.says("1.pdf is no regular file")

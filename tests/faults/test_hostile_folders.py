@@ -12,35 +12,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.users import ATTACKER, CLERK, DAEMON, INVOICES, Person, as_daemon, as_user, installed, needs_users
+from tests.faults.users import (
+    ATTACKER,
+    CLERK,
+    DAEMON,
+    INVOICES,
+    Person,
+    as_daemon,
+    as_user,
+    assert_clerks_go_through,
+    daemon,
+    needs_users,
+    place,
+)
 from tests.integration.answers import Answer, refused
 from tests.integration.place import documents, pdf, sidecar
 from tests.integration.program import API_CODE, ROOT, until
 from tests.support.children import fork, in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.integration.conftest import Start
     from tests.integration.place import Place
     from tests.integration.program import Program
     from tests.integration.stand_in import StandIn
 
+__all__ = ["daemon", "place"]
+
 pytestmark = needs_users
-
-
-@pytest.fixture
-def place(api: StandIn) -> Iterator[Place]:
-    """Give the package's folders."""
-    with installed(api.base_url) as place:
-        place.configure(settle__rescan="300ms")
-        yield place
-
-
-@pytest.fixture
-def daemon(place: Place, start: Start) -> Program:
-    """Run the program as the service's user."""
-    return start(within=as_daemon())
+OPEN = 0o2770  # against all advice, the group may write in the done folder
 
 
 def refusal(person: Person, work: Callable[[], object]) -> str | None:
@@ -60,8 +61,9 @@ def test_what_the_layout_denies(api: StandIn, place: Place, daemon: Program) -> 
     """Nobody who may drop can touch another's file, move or replace the folders, or look into the work folder."""
     hold = threading.Event()
     api.script("1", Answer(hold=hold))
+    assert_clerks_go_through(place, "0")
     CLERK.drops(place, "1.pdf", pdf("1"))
-    api.wait_for(1)
+    api.wait_for(1, "1")
     CLERK.does(lambda: (place.drop / "2.tmp").write_bytes(pdf("2")))
     CLERK.does((place.drop / "3.tmp").mkdir)
     ATTACKER.does(lambda: (place.drop / "own.tmp").write_bytes(pdf("own")))
@@ -70,8 +72,10 @@ def test_what_the_layout_denies(api: StandIn, place: Place, daemon: Program) -> 
         "remove": (place.drop / "2.tmp").unlink,
         "rename": lambda: (place.drop / "2.tmp").rename(place.drop / "2.pdf"),
         "replace": lambda: (place.drop / "own.tmp").replace(place.drop / "2.tmp"),
-        "move": lambda: (place.drop / "2.tmp").rename(place.done / "2.pdf"),
-        "move a folder": lambda: (place.drop / "3.tmp").rename(place.done / "3"),
+        "move": lambda: (place.drop / "2.tmp").rename(place.failed / "2.pdf"),
+        "move a folder": lambda: (place.drop / "3.tmp").rename(place.failed / "3"),
+        "forge a delivery": lambda: (place.done / "4.pdf").write_bytes(b""),
+        "take away a delivery": (place.done / "0.pdf").unlink,
         "write on": lambda: (place.drop / "2.tmp").open("ab"),
         "list": lambda: os.listdir(place.work),
         "read": (place.work / "1.pdf").read_bytes,
@@ -127,6 +131,7 @@ def test_a_folder_that_becomes_a_link(api: StandIn, place: Place, daemon: Progra
 def test_receipts_that_lie_there_already(api: StandIn, place: Place, daemon: Program) -> None:
     """Links and files under the names of receipts to come: none is written through, replaced, or taken for ours."""
     before = place.config.read_bytes()
+    place.done.chmod(OPEN)
     api.script("2", refused(103, "closed"))
 
     def lay_out() -> None:
@@ -170,6 +175,7 @@ def test_a_forged_receipt(api: StandIn, place: Place, daemon: Program) -> None:
 def test_somebody_rummages_in_done(api: StandIn, place: Place, daemon: Program) -> None:
     """Receipts vanish, and names are taken, in the very moment of filing: each is sent once, and none is lost."""
     orders = [f"{number}" for number in range(30)]
+    place.done.chmod(OPEN)
 
     def rummage() -> None:
         for name in os.listdir(place.done):
@@ -182,6 +188,7 @@ def test_somebody_rummages_in_done(api: StandIn, place: Place, daemon: Program) 
         for order in orders:
             CLERK.drops(place, f"{order}.pdf", pdf(order))
         until(lambda: len(_contents(place)) == len(orders), "all of them filed")
+        until(lambda: not list(place.done.glob("*.json")), "every receipt taken away")
     assert _contents(place) == {pdf(order) for order in orders}
     assert sorted(request.order_id for request in api.requests) == sorted(orders)
     assert daemon.stop() == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tests.faults import liar
 from tests.faults.invariants import assert_all_delivered, assert_sound
 from tests.faults.liar import MIB, PAGE, Front
-from tests.integration.place import names, pdf, sidecar
+from tests.integration.place import invoices, names, pdf, sidecar
 from tests.integration.program import until
 from tests.support.rawserver import answer
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from tests.faults.liar import Call
     from tests.integration.conftest import Start
     from tests.integration.place import Place
-    from tests.integration.program import Program
     from tests.integration.stand_in import StandIn
 
 MOST_MEMORY = 120 * MIB
@@ -90,20 +88,12 @@ def _lied_to(place: Place, front: Front, lie: Lie) -> bytes:
     return content
 
 
-def _memory(daemon: Program) -> int:
-    """Return the most that it ever held, in bytes."""
-    status = Path(f"/proc/{daemon.pid}/status").read_text()
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
-
-
 @pytest.mark.parametrize("name", LIES)
 def test_a_lie_about_one_order(api: StandIn, place: Place, start: Start, front: Front, name: str) -> None:
     """Ten others are delivered meanwhile; it waits, with its doubt told; it goes out when the lies have an end."""
     lie, daemon = LIES[name], start()
     dropped = {"liar.pdf": _lied_to(place, front, lie)}
-    honest = {f"{number}.pdf": pdf(f"{number}") for number in range(HONEST)}
-    for file, content in honest.items():
-        place.put(file, content)
+    honest = place.put_all(invoices(range(HONEST)))
     place.until_done(*honest)
     assert names(place.failed) == []
     assert place.waiting() == ["liar.pdf"]
@@ -114,7 +104,7 @@ def test_a_lie_about_one_order(api: StandIn, place: Place, start: Start, front: 
     place.until_done("liar.pdf")
     assert sidecar(place.done / "liar.pdf")["in_doubt"] is lie.in_doubt
     assert all(sidecar(place.done / file)["in_doubt"] is False for file in honest)
-    assert _memory(daemon) < MOST_MEMORY
+    assert daemon.peak_memory < MOST_MEMORY
     assert daemon.stop() == 0
     assert_all_delivered(api, place, dropped | honest)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.faults.invariants import assert_all_delivered
-from tests.faults.mounts import make_image, mounted, needs_mounts, tmpfs
+from tests.faults.mounts import covering, make_image, mounted, needs_mounts, on_image, tmpfs
 from tests.integration.answers import Answer
 from tests.integration.place import documents, pdf
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from _typeshed import StrPath
 
     from tests.integration.conftest import Start
     from tests.integration.place import Place
@@ -35,12 +33,15 @@ class Disk(Protocol):
         """Mount it on a folder for the length of a block; it is unmounted even while it is used (`umount --lazy`)."""
 
 
-@pytest.fixture(params=["tmpfs", "ext4"])
+@pytest.fixture(params=["tmpfs", "ext4", "bind"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
-    """Give an empty disk: one in memory that is kept alive elsewhere, or one in an image."""
+    """Give an empty disk: in memory, where it is kept alive elsewhere; in an image; or a folder that lies beside."""
     if request.param == "ext4":
         image = make_image(tmp_path / "image", 8 * 1024 * 1024)
-        yield lambda folder: mounted(folder, "-o", "loop", image)
+        yield lambda folder: on_image(image, folder)
+    elif request.param == "bind":
+        (tmp_path / "beside").mkdir()
+        yield lambda folder: mounted(folder, "--bind", tmp_path / "beside")
     else:
         with tmpfs(tmp_path / "memory", "size=4M") as memory:
             yield lambda folder: mounted(folder, "--bind", memory)
@@ -177,12 +178,6 @@ def test_one_of_the_folders_is_removed(api: StandIn, place: Place, start: Start,
     assert_all_delivered(api, place, dropped)
 
 
-def _with_fstab(table: Path) -> list[StrPath]:
-    """Return a command that executes the rest of its arguments where this is /etc/fstab."""
-    script = 'mount --bind "$0" /etc/fstab && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, table]
-
-
 @needs_mounts
 @pytest.mark.skipif(not os.path.exists("/etc/fstab"), reason="there is no /etc/fstab to be covered")
 @pytest.mark.parametrize("command", [["run"], ["run", "--once"], ["check"]], ids=" ".join)
@@ -197,8 +192,20 @@ def test_a_start_without_the_disk(
     before = sorted(os.listdir(place.drop))
     table = place.root / "fstab"
     table.write_text(f"/dev/sdb1 {place.drop} ext4 defaults 0 2\n", encoding="utf-8")
-    program = start(*command, "-c", place.config, within=_with_fstab(table))
+    program = start(*command, "-c", place.config, within=covering({"/etc/fstab": table}))
     assert program.wait() == 78
     assert "is a mount point in /etc/fstab, but nothing is mounted there" in program.err + program.out
     assert sorted(os.listdir(place.drop)) == before
     assert api.requests == []
+
+
+@needs_mounts
+@pytest.mark.skipif(not os.path.exists("/etc/fstab"), reason="there is no /etc/fstab to be covered")
+def test_a_start_with_the_disk(place: Place, start: Start, disk: Disk) -> None:
+    """/etc/fstab says that something belongs there, and it is mounted: the invoices are delivered."""
+    table = place.root / "fstab"
+    table.write_text(f"/dev/sdb1 {place.drop} ext4 defaults 0 2\n", encoding="utf-8")
+    with disk(place.drop):
+        _write(place.drop, "1.pdf", pdf())
+        assert start("run", "--once", "-c", place.config, within=covering({"/etc/fstab": table})).wait() == 0
+        assert documents(place.done) == ["1.pdf"]

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.invariants import assert_all_delivered
 from tests.faults.liar import PAGE, Front
 from tests.integration.answers import OK, Answer, refused
-from tests.integration.place import names, pdf, sidecar
+from tests.integration.place import invoices, names, sidecar
 from tests.integration.program import API_CODE, lines_with
 from tests.support.certificates import certificate
 from tests.support.rawserver import RawServer, answer
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.integration.stand_in import StandIn
     from tests.support.rawserver import Peer
 
-DROPPED = {f"{number}.pdf": pdf(f"{number}") for number in range(6)}
+DROPPED = invoices(range(6))
 
 # What the server says, what the log has to say of the cause, and what of the cure.
 ANSWERS = {
@@ -47,11 +47,6 @@ CERTIFICATES = {
     "of another authority": ("IP:127.0.0.1", 2, False, "self-signed"),
     "for another host": ("DNS:api.example.com", 2, True, "IP address mismatch"),
 }
-
-
-def _drop_all(place: Place) -> None:
-    for name, content in DROPPED.items():
-        place.put(name, content)
 
 
 def _until_told(daemon: Program, place: Place, cause: str, cure: str) -> None:
@@ -78,7 +73,7 @@ def _assert_recovered(api: StandIn, place: Place, daemon: Program) -> None:
 def test_a_fault_is_told_with_its_cure(api: StandIn, place: Place, daemon: Program, fault: str) -> None:
     """Wrong code, wrong address, a login page: whoever reads the log knows what to do, and the rest goes by itself."""
     api.default, cause, cure = ANSWERS[fault]
-    _drop_all(place)
+    place.put_all(DROPPED)
     _until_told(daemon, place, cause, cure)
     api.default = OK
     _assert_recovered(api, place, daemon)
@@ -104,7 +99,7 @@ def test_an_unsound_certificate_is_replaced(
     with Front(api, unsound.server) as front:
         place.configure(api__base_url=front.base_url, api__ca_bundle=str(bundle))
         daemon = start()
-        _drop_all(place)
+        place.put_all(DROPPED)
         _until_told(daemon, place, cause, "Check the server's certificate")
         assert api.requests == []
         assert front.heads == 0, "something was said within TLS"
@@ -119,7 +114,7 @@ def test_a_server_that_speaks_no_tls(api: StandIn, place: Place, start: Start, t
     with Front(api) as front:
         place.configure(api__base_url=front.base_url.replace("http:", "https:"), api__ca_bundle=str(sound.path))
         daemon = start()
-        _drop_all(place)
+        place.put_all(DROPPED)
         _until_told(daemon, place, "no secure connection", "Check the server's certificate")
         assert front.hellos
         assert not any(word in hello for hello in front.hellos for word in (b"PDF", b"POST", API_CODE.encode()))
@@ -141,7 +136,7 @@ def test_a_proxy_that_refuses(api: StandIn, place: Place, start: Start, tmp_path
         bundle = str(sound.path)
         place.configure(api__base_url=front.base_url, api__ca_bundle=bundle, api__proxy=proxy.url)
         daemon = start()
-        _drop_all(place)
+        place.put_all(DROPPED)
         _until_told(daemon, place, f"the proxy answered {status}", "Check api.base_url and api.proxy, then reload")
         place.configure(api__proxy=None)
         daemon.send(signal.SIGHUP)

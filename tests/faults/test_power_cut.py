@@ -21,7 +21,7 @@ from tests.faults.injection import FILE_CALLS, injected, needs_strace, standing_
 from tests.faults.invariants import assert_all_delivered, assert_sound
 from tests.faults.mounts import copy_image, make_image, mount_image, needs_images, on_image, shut_down, sync, unmount
 from tests.integration.answers import OK, Answer, refused
-from tests.integration.place import Place, documents, names, pdf, sidecar
+from tests.integration.place import Place, documents, invoices, names, pdf, sidecar
 from tests.integration.program import PATIENCE, lines_with, until
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_the_power_goes_at_any_call(  # noqa: PLR0913, PLR0917 - pytest gives wh
     """
     api.script("2", Answer(503, b""), OK)
     api.script("3", refused(103, "closed"))
-    dropped = {f"{order}.pdf": pdf(order) for order in "123"}
+    dropped = invoices("123")
     daemon = start()
     stops = 0
     moments: dict[Path, Moment] = {}
@@ -123,8 +123,7 @@ def _disk_after_each_call(
 ) -> Iterator[bytes]:
     """Give the disk as it is after each call of a delivery, while the program stands still."""
     with standing_still(daemon.process):
-        for name, content in dropped.items():
-            place.put(name, content)
+        place.put_all(dropped)
         sync(place.root)
         with injected(daemon.pid, *_EVERY_CALL, trace):
             while _stands_still(daemon, lambda: names(place.drop) == names(place.work) == []):
@@ -195,11 +194,10 @@ def test_the_power_goes_in_the_middle_of_a_burst(
 ) -> None:
     """50 files, four at a time, and the disk is gone with all that it had not written: each is delivered in the end."""
     place.configure(api__workers=4)
-    dropped = {f"{order}.pdf": pdf(f"{order}") for order in range(50)}
+    dropped = invoices(range(50))
     daemon = start()
     with standing_still(daemon.process):
-        for name, content in dropped.items():
-            place.put(name, content)
+        place.put_all(dropped)
         sync(place.root)
     api.wait_for(20)
     shut_down(place.root)

@@ -28,3 +28,14 @@ def test_each_test_that_is_named_is_there() -> None:
         if not (TESTS / path).is_file() or f"def {name}(" not in (TESTS / path).read_text(encoding="utf-8")
     ]
     assert missing == []
+
+
+def test_each_test_here_stands_in_the_table() -> None:
+    """Whoever looks for what is proved of a fault finds all of it in one row."""
+    written = {
+        (str(path.relative_to(TESTS)), name)
+        for path in FAULTS.rglob("test_*.py")
+        if path.name != Path(__file__).name
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert sorted(written - set(_TEST.findall(TABLE))) == []

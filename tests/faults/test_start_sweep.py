@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST = 200
 # At which call of a delivery the program is killed, and so what it leaves.
 CRASHES = {"room": ("ftruncate", 1), "decided": ("linkat", 1), "placed": ("renameat2", 2), "filed": ("unlinkat", 1)}
+ANSWERED = ("decided", "placed", "filed")  # with the answer written down
 # Of the errors one at each call, in turn, and EACCES besides; at calls that only read, one of the last two.
 STEPS = {"newfstatat": 3}  # a start looks at so much that only every third look is disturbed
 ERRORS = ("ENOSPC", "EROFS", "EIO", "EACCES")
@@ -134,6 +135,7 @@ def _disturb(remains: Remains, warm: Warm, tmp_path: Path, fault: tuple[str, str
         finished = warm.run("run", "--once", "-c", place.config)
         assert finished.status == 0, finished.err
         assert_all_delivered(api, place, remains.dropped)
+        assert [len(api.of(name)) for name in ANSWERED] == [1] * len(ANSWERED), "sent again, though it was answered"
         assert api.faults == []
     return hit
 

@@ -16,11 +16,11 @@ from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.serve import Settings, deliver_once
 from invoice_watcher.signals import GRACE
 from tests.faults import liar
-from tests.faults.injection import injected, needs_strace
+from tests.faults.injection import has_begun, injected, needs_strace
 from tests.faults.invariants import assert_all_delivered
 from tests.faults.liar import MIB, Front
 from tests.integration.answers import OK, Answer
-from tests.integration.place import documents, names, pdf, sidecar
+from tests.integration.place import documents, invoices, names, pdf, sidecar
 from tests.integration.program import API_CODE, lines_with, until
 from tests.support.rawserver import RawServer, black_hole
 
@@ -134,9 +134,9 @@ def test_stopped_in_the_middle_of_a_delivery(
     place.configure(api__workers=1)
     call, number = held_up.split("-")
     daemon, trace = start(), tmp_path / "trace"
-    with injected(daemon.pid, call, "delay_enter=1000000", number, trace):
+    with injected(daemon.pid, call, "delay_enter=1s", number, trace):
         place.put("1.pdf", pdf("1"))
-        until(lambda: trace.read_text().count(f" {call}(") >= int(number), held_up)
+        until(lambda: has_begun(trace, call, int(number)), held_up)
         daemon.send(signal.SIGTERM)
         daemon.says("ending; uploads under way")
         place.put("2.pdf", pdf("2"))
@@ -150,11 +150,14 @@ def test_stopped_in_the_middle_of_a_delivery(
 
 def test_stopped_while_a_file_settles(api: StandIn, place: Place, start: Start) -> None:
     """Nothing was begun: at once, with the file where it was dropped."""
-    place.configure(settle__quiet="60s")
+    place.configure(settle__quiet="60s", settle__rescan="100ms")
     daemon = start()
     place.put("1.pdf", pdf("1"))
+    (place.drop / "2.pdf").symlink_to("nowhere")
+    daemon.says("2.pdf is no regular file")  # so it has looked at what lies there
     assert daemon.stop(timeout=AT_ONCE) == 0
-    assert names(place.drop) == ["1.pdf"]
+    (place.drop / "2.pdf").unlink()
+    assert (names(place.drop), api.requests) == (["1.pdf"], [])
     place.configure(settle__quiet=0)
     assert place.once().status == 0
     assert_all_delivered(api, place, {"1.pdf": pdf("1")})
@@ -220,7 +223,7 @@ def test_stopped_at_any_moment_of_a_reload(api: StandIn, place: Place, start: St
     dropped: dict[str, bytes] = {}
     for step in range(4):
         daemon = start()
-        dropped |= _drop(place, f"{step}-", 5)
+        dropped |= place.put_all(invoices(f"{step}-{number}" for number in range(5)))
         daemon.send(signal.SIGHUP)
         threading.Event().wait(0.01 * step)
         assert daemon.stop(timeout=GRACE) == 0
@@ -235,16 +238,9 @@ def test_fifty_reloads_during_deliveries(api: StandIn, place: Place, daemon: Pro
     dropped: dict[str, bytes] = {}
     for step in range(50):
         daemon.send(signal.SIGHUP)
-        dropped |= _drop(place, f"{step}-", 1)
+        dropped |= place.put_all(invoices([step]))
     place.until_done(*dropped)
     assert lines_with("read anew", daemon.lines)
     assert daemon.stop(timeout=GRACE) == 0
     assert_all_delivered(api, place, dropped)
     assert len(api.requests) == len(dropped)
-
-
-def _drop(place: Place, prefix: str, count: int) -> dict[str, bytes]:
-    dropped = {f"{prefix}{number}.pdf": pdf(f"{prefix}{number}") for number in range(count)}
-    for name, content in dropped.items():
-        place.put(name, content)
-    return dropped

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.injection import standing_still
 from tests.faults.invariants import assert_all_delivered
 from tests.faults.mounts import mounted, needs_mounts
 from tests.integration.answers import OK, Answer
-from tests.integration.place import documents, names, pdf, sidecar
+from tests.integration.place import documents, invoices, names, pdf, sidecar
 from tests.integration.program import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from tests.integration.conftest import Start
@@ -32,13 +31,6 @@ def _other_folders(place: Place) -> dict[str, str]:
     other = place.root / "other"
     other.mkdir()
     return {key: str(other / key) for key in ("done_dir", "failed_dir", "work_dir")}
-
-
-def _drop(place: Place, orders: Iterable[int]) -> dict[str, bytes]:
-    dropped = {f"{order}.pdf": pdf(f"{order}") for order in orders}
-    for name, content in dropped.items():
-        place.put(name, content)
-    return dropped
 
 
 def _assert_refused(place: Place, daemon: Program) -> None:
@@ -111,7 +103,7 @@ def test_two_may_file_into_one_folder(api: StandIn, place: Place, start: Start) 
 
 def test_twenty_that_start_at_once(api: StandIn, place: Place, start: Start) -> None:
     """One runs, nineteen end with 75 and say why, and each invoice is accepted once."""
-    dropped = _drop(place, range(20))
+    dropped = place.put_all(invoices(range(20)))
     programs = [start("run", "-c", place.config) for _ in range(20)]
     until(lambda: sum(one.process.poll() is not None for one in programs) >= 19, "the end of nineteen", timeout=90)
     (winner,) = (one for one in programs if one.process.poll() is None)
@@ -127,7 +119,7 @@ def test_the_next_one_starts_as_soon_as_the_first_is_killed(api: StandIn, place:
     """A kill -9 in the middle of an upload leaves no lock behind: the next one takes up what was under way."""
     api.script("1", Answer(hold=threading.Event()), OK)
     first = start()
-    dropped = _drop(place, [1])
+    dropped = place.put_all(invoices([1]))
     api.wait_for(1)
     _assert_refused(place, first)
     first.process.kill()
@@ -156,20 +148,18 @@ def test_a_second_one_on_the_folder_that_replaced_the_first_ones(api: StandIn, p
     hold = threading.Event()
     api.script("1", Answer(hold=hold))
     first = start()
-    _drop(place, [1])
+    place.put_all(invoices([1]))
     api.wait_for(1)
-    first.send(signal.SIGSTOP)  # so that the second is there before the first has noticed anything
-    os.waitid(os.P_PID, first.pid, os.WSTOPPED)
-    old = _replaced(place)
-    second = start()
-    first.send(signal.SIGCONT)
+    with standing_still(first.process):  # so that the second is there before the first has noticed anything
+        old = _replaced(place)
+        second = start()
     hold.set()
     first.says(f"waiting for the folders: {ANOTHER} {place.drop}")
-    dropped = _drop(place, range(2, 22))
+    dropped = place.put_all(invoices(range(2, 22)))
     place.until_done(*dropped)
     assert second.stop() == 0
     first.says("ready: watching", times=2)
-    dropped |= _drop(place, [22])
+    dropped |= place.put_all(invoices([22]))
     place.until_done("22.pdf")
     assert first.stop() == 0
     assert documents(old / "done") == ["1.pdf"]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.injection import injected, needs_strace, was_hit
+from tests.faults.injection import injected, needs_strace, standing_still, was_hit
 from tests.faults.invariants import assert_all_delivered
 from tests.faults.users import as_daemon, installed, needs_users
 from tests.integration.events import events_in
-from tests.integration.place import documents, pdf
+from tests.integration.place import documents, invoices, pdf
 from tests.integration.program import lines_with, until
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ _MOST_EVENTS = "/proc/sys/fs/inotify/max_queued_events"
 
 def _deliver(place: Place, *numbers: int) -> dict[str, bytes]:
     """Drop one after the other, each as soon as the one before is done: each needs a look of its own."""
-    dropped = {f"{number}.pdf": pdf(f"{number}") for number in numbers}
+    dropped = invoices(numbers)
     for name, content in dropped.items():
         place.put(name, content)
         place.until_done(name)
@@ -89,16 +88,15 @@ def _more_events_than_the_queue_holds(folder: Path) -> None:
 
 
 def test_more_events_than_the_kernel_keeps(api: StandIn, place: Place, start: Start) -> None:
-    """The daemon is held up while others are busy in the folder: what the kernel could not tell of is delivered too."""
-    place.configure(settle__rescan="1s")
+    """The daemon is held up while others are busy in the folder: what the kernel could not tell of is delivered too.
+
+    The hints go on: nothing here waits for the rescan, which is an hour away.
+    """
+    place.configure(settle__rescan="1h")
     daemon = start()
-    daemon.send(signal.SIGSTOP)
-    os.waitid(os.P_PID, daemon.pid, os.WSTOPPED)
-    _more_events_than_the_queue_holds(place.drop)
-    dropped = {f"{number}.pdf": pdf(f"{number}") for number in range(20)}
-    for name, content in dropped.items():
-        place.put(name, content)
-    daemon.send(signal.SIGCONT)
+    with standing_still(daemon.process):
+        _more_events_than_the_queue_holds(place.drop)
+        dropped = place.put_all(invoices(range(20)))
     place.until_done(*dropped)
     dropped |= _deliver(place, 21, 22)
     (place.drop / "one.tmp").unlink()
@@ -142,9 +140,10 @@ def test_a_folder_is_closed_to_the_daemon(api: StandIn, start: Start, folder: st
         daemon.says("ready: watching")
         shut = place.drop / folder
         before = shut.stat().st_mode & 0o7777
-        shut.chmod(mode)
+        with standing_still(daemon.process):  # so that both are there when it looks
+            place.put("1.pdf", pdf("1"))
+            shut.chmod(mode)
         assert str(shut) in daemon.says("waiting for the folders")
-        place.put("1.pdf", pdf("1"))
         assert (documents(place.drop), api.requests) == (["1.pdf"], [])
         shut.chmod(before)
         place.until_done("1.pdf")

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from tests.integration.conftest import Start
+    from tests.integration.program import Program
+    from tests.integration.stand_in import StandIn
     from tests.support.children import Result
 
 INVOICES = 61010  # the group of those who may drop
@@ -71,6 +74,12 @@ def secret_of(place: Place) -> Path:
     return path
 
 
+# Root may write anywhere; a program started so without this right can be shut out of a folder.
+SHUT_OUT = (
+    ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    if os.geteuid() == 0 and shutil.which("setpriv")
+    else []
+)
 CLERK = Person(61002)
 ATTACKER = Person(61003)
 
@@ -147,7 +156,7 @@ def immutable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def installed(base_url: str) -> Iterator[Place]:
-    """Give a place that every user can reach, laid out as the package does it; in the end no receipt has the secret.
+    """Give a place that every user can reach, laid out as README.md says; in the end no receipt has the secret.
 
     The drop folder is setgid and sticky and the service's: clerks add files, and may neither move nor remove those of
     others, nor the folders in it.
@@ -156,7 +165,7 @@ def installed(base_url: str) -> Iterator[Place]:
         Path(root).chmod(0o755)
         place = Place(Path(root), base_url)
         os.chown(place.config, DAEMON, -1)
-        for folder, mode in ((place.drop, 0o3770), (place.done, 0o2770), (place.failed, 0o2770), (place.work, 0o700)):
+        for folder, mode in ((place.drop, 0o3770), (place.done, 0o2750), (place.failed, 0o2770), (place.work, 0o700)):
             folder.mkdir(exist_ok=True)
             os.chown(folder, DAEMON, INVOICES)
             folder.chmod(mode)
@@ -164,6 +173,20 @@ def installed(base_url: str) -> Iterator[Place]:
         for path in place.drop.rglob("*.json"):
             if stat.S_ISREG(path.lstat().st_mode):
                 assert API_CODE not in path.read_text(encoding="utf-8").lower(), path
+
+
+@pytest.fixture
+def place(api: StandIn) -> Iterator[Place]:
+    """Give the folders of an installation, with a scan often enough to wait for; in the place of the usual ones."""
+    with installed(api.base_url) as place:
+        place.configure(settle__rescan="300ms")
+        yield place
+
+
+@pytest.fixture
+def daemon(place: Place, start: Start) -> Program:
+    """Run the program there as the service's user."""
+    return start(within=as_daemon())
 
 
 def assert_clerks_go_through(place: Place, *orders: str) -> None:

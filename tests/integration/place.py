@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tests.integration.program import API_CODE, ROOT, Finished, run, until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SAMPLES = ROOT / "tests" / "samples"
 
@@ -69,6 +69,12 @@ class Place:
             first.rename(path)
         return path
 
+    def put_all(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Drop these files, each at once; returns them, by name."""
+        for name, content in files.items():
+            self.put(name, content)
+        return dict(files)
+
     def put_after(self, before: Path, name: str, content: bytes) -> Path:
         """Drop a file that is surely younger than another, whatever the file system's clock ticks in."""
         while True:
@@ -97,14 +103,13 @@ class Place:
         """Wait until all of these documents lie in the failed folder, and nothing of them elsewhere."""
         self._until_filed(self.failed, wanted)
 
-    def _until_filed(self, folder: Path, wanted: Sequence[str]) -> None:
-        """Wait for the last step of filing: the note in the work folder goes after the document has its place."""
+    def is_filed(self, folder: Path, *wanted: str) -> bool:
+        """Whether the last step was made: the note in the work folder goes after the document has its place."""
         notes = {f"{name}.json" for name in wanted}
+        return set(wanted) <= set(names(folder)) and not notes & set(names(self.work))
 
-        def filed() -> bool:
-            return set(wanted) <= set(names(folder)) and not notes & set(names(self.work))
-
-        until(filed, f"{wanted} in {folder.name}/, which holds {names(folder)}")
+    def _until_filed(self, folder: Path, wanted: Sequence[str]) -> None:
+        until(lambda: self.is_filed(folder, *wanted), f"{wanted} in {folder.name}/, which holds {names(folder)}")
 
 
 def names(folder: Path) -> list[str]:
@@ -131,6 +136,11 @@ def pdf(content: str = "", size: int = 0) -> bytes:
     """Return a PDF, as far as one can tell by its beginning and its end, with something in it, of `size` bytes."""
     head, tail = b"%PDF-1.7\n% " + content.encode(), b"\nstartxref\n0\n%%EOF\n"
     return head + b"x" * (size - len(head) - len(tail)) + tail
+
+
+def invoices(orders: Iterable[object]) -> dict[str, bytes]:
+    """Return a PDF for each order, unlike the others, by its name."""
+    return {f"{order}.pdf": pdf(f"{order}") for order in orders}
 
 
 def sample(name: str) -> bytes:

@@ -94,6 +94,18 @@ class Program:
         """The lines of stderr so far."""
         return self.err.splitlines()
 
+    @property
+    def peak_memory(self) -> int:
+        """The most memory that it ever held, in bytes (proc_pid_status(5): VmHWM)."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    @property
+    def cpu_seconds(self) -> float:
+        """How long it has computed, whatever else the machine had to do (proc_pid_stat(5): utime, stime)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def says(self, text: str, times: int = 1) -> str:
         """Wait until `times` lines on stderr hold `text`; returns the last of them."""
         return self._until_line(lambda: [line for line in self.lines if text in line], text, times)

@@ -15,7 +15,6 @@ import pytest
 
 from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError, FolderUnavailableError
 from invoice_watcher.spool import Folders
-from invoice_watcher.spool.folders import unmounted_point_in
 from tests.support.children import NOBODY, fork, in_child, needs_root, unshared
 
 if TYPE_CHECKING:
@@ -325,28 +324,6 @@ def test_a_folder_that_is_mounted_over_is_noticed(drop: Path) -> None:
     mount = Path(f"mount -t tmpfs none '{drop}'")
     done = unshared("true", MOUNT_OVER, drop, mount)
     assert done.stdout.startswith(f"{drop} is not the folder it was")
-
-
-@pytest.mark.parametrize(("line", "point"), [
-    ("/dev/sdb1 {drop} ext4 defaults 0 2", "{drop}"),
-    ("  /dev/sdb1\t{parent}\text4 defaults 0 2", "{parent}"),
-    ("/dev/sdb1 {blank} ext4 defaults 0 2", "{drop}/with blank"),
-    ("/dev/sdb1 {drop}er ext4 defaults 0 2", None),
-    ("#/dev/sdb1 {drop} ext4 defaults 0 2", None),
-    (" # /dev/sdb1 {drop} ext4 defaults 0 2", None),
-    ("/dev/sda1 / ext4 defaults 0 1", None),
-    ("/dev/sda2 none swap sw 0 0", None),
-    ("proc /proc proc defaults 0 0", None),
-    ("garbage", None),
-    ("", None),
-])  # fmt: skip
-def test_an_unmounted_mount_point_is_refused(drop: Path, line: str, point: str | None) -> None:
-    """Invoices dropped below a mount point would be hidden when the disk comes; fstab(5) knows of it."""
-    names = {"drop": drop, "parent": drop.parent, "blank": f"{drop}/with\\040blank"}
-    within = drop / "with blank" / "invoices"
-    found = unmounted_point_in([line.format(**names)], within)
-    assert found == (point.format(**names) if point else None)
-    assert unmounted_point_in(["proc /proc proc defaults 0 0"], Path("/proc/self")) is None, "it is mounted"
 
 
 @needs_root

@@ -6,6 +6,7 @@ The rows of the table are built by hand, and then every step of the real functio
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 from contextlib import closing, suppress
@@ -118,6 +119,16 @@ def test_a_decided_document_is_not_filed_while_it_is_open_for_writing(box: Box) 
     path = box.put(f".processing/{NAME}")
     box.put(f".processing/{NAME}.json", written("done"))
     with path.open("ab"):
+        assert recovered(box) == [Recovered(NAME, NAME, receipt("done"), path.stat().st_ctime_ns)]
+    assert [type(one) for one in recovered(box)] == [Completed]
+
+
+def test_a_decided_document_that_another_program_has_for_itself_holds_up_nobody(box: Box) -> None:
+    """Samba leases a file that its client has open, and it may not be opened then: it is filed later, others now."""
+    path = box.put(f".processing/{NAME}")
+    box.put(f".processing/{NAME}.json", written("done"))
+    with path.open("rb") as file:
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
         assert recovered(box) == [Recovered(NAME, NAME, receipt("done"), path.stat().st_ctime_ns)]
     assert [type(one) for one in recovered(box)] == [Completed]
 

@@ -21,6 +21,7 @@ from tests.faults.soak.actions import Share
 from tests.faults.soak.ground import FOLDERS
 from tests.faults.soak.ledger import MOST_FAILURES, assert_kept, assert_settled
 from tests.faults.soak.moody import MoodyApi
+from tests.faults.users import SHUT_OUT
 from tests.integration.place import Place, documents, names
 from tests.integration.program import Program, lines_with, until
 
@@ -37,12 +38,6 @@ _SETTINGS = {
     "api.deadline": "5s",
     "retry.max_attempts": MOST_FAILURES,
 }
-# Root may write anywhere; without this right a folder can be shut to it too.
-SHUT_OUT = (
-    ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-    if os.geteuid() == 0 and shutil.which("setpriv")
-    else []
-)
 
 
 class Scene:

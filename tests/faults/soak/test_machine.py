@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.soak.actions import Share
 from tests.faults.soak.ledger import assert_kept, assert_settled
-from tests.faults.soak.machine import run_machine
+from tests.faults.soak.machine import EXAMPLES, run_machine
 from tests.faults.soak.moody import FINE, REFUSING, MoodyApi
 from tests.integration.place import Place, documents
 
@@ -30,7 +30,9 @@ def test_whatever_happens(number: int, record_property: Callable[[str, object], 
     totals: Counter[str] = Counter()
     run_machine(number, totals)
     record_property(f"machine, seed {number}", ", ".join(f"{count} {what}" for what, count in sorted(totals.items())))
-    assert totals["kills"] + totals["requests"] > 0
+    assert totals["examples"] >= EXAMPLES
+    assert totals["requests"]
+    assert totals["kills"]
 
 
 @pytest.fixture

@@ -1,0 +1,124 @@
+"""What systemd hears of the running program: started, reloaded, stopped, how things stand, and that it is alive."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.answers import OK, Answer
+from tests.integration.place import pdf
+from tests.integration.program import until
+from tests.support.manager import Manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tests.integration.place import Place
+    from tests.integration.stand_in import StandIn
+
+WATCHDOG = 1.0
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    """Listen, with a watchdog that has little patience."""
+    pytest.importorskip("systemd")
+    with Manager(tmp_path, watchdog=WATCHDOG) as manager:
+        yield manager
+
+
+def test_a_start_is_over_when_the_folder_is_watched(place: Place, start: Start, manager: Manager) -> None:
+    """`systemctl start` returns when what is dropped from then on is taken; `stop` is told as well."""
+    daemon = start(**manager.env)
+    assert "STOPPING=1" not in manager.hears_before("READY=1")
+    assert manager.hears("STATUS=") == "STATUS=nothing waiting; 0 delivered"
+    daemon.stop()
+    manager.hears("STOPPING=1")
+
+
+def test_a_reload_is_told_with_its_moment(place: Place, start: Start, manager: Manager) -> None:
+    """Type=notify-reload: RELOADING=1 with the monotonic clock in microseconds, and READY=1 when it is over."""
+    daemon = start(**manager.env)
+    manager.hears("READY=1")
+    for text in (place.config.read_text(), "nonsense"):  # also when the new configuration is refused
+        place.write_config(text)
+        before = time.monotonic_ns() // 1000
+        daemon.send(signal.SIGHUP)
+        told = re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=(\d+)", manager.hears("RELOADING=1"))
+        assert told
+        assert before <= int(told[1]) <= time.monotonic_ns() // 1000
+        assert not [heard for heard in manager.hears_before("READY=1") if heard.startswith("STOPPING")]
+
+
+def test_a_reload_that_finds_the_folders_gone_is_over_all_the_same(
+    place: Place, start: Start, manager: Manager
+) -> None:
+    """`systemctl reload` does not hang while the folders are waited for; the status line names them."""
+    daemon = start(**manager.env)
+    manager.hears("READY=1")
+    place.drop.rename(place.root / "away")
+    daemon.send(signal.SIGHUP)
+    manager.hears("STATUS=waiting for the folders")
+    manager.hears("READY=1")
+    (place.root / "away").rename(place.drop)
+    manager.hears("STATUS=nothing waiting")
+
+
+def test_the_status_line_tells_of_a_pause_and_its_end(
+    api: StandIn, place: Place, start: Start, manager: Manager
+) -> None:
+    """How many wait, since when, why; and when the last one went through, also after a reload."""
+    api.default = Answer(401, b"")
+    daemon = start(**manager.env)
+    for number in range(3):
+        place.put(f"{number}.pdf", pdf(str(number)))
+    pause = r"STATUS=3 waiting, oldest \d+ s; paused since \d\d:\d\d: The API does not accept the API code; 0 delivered"
+    until(lambda: re.fullmatch(pause, manager.hears("STATUS=3 waiting")), pause)
+    api.default = OK
+    end = r"STATUS=nothing waiting; 3 delivered, last at \d\d:\d\d"
+    until(lambda: re.fullmatch(end, manager.hears("STATUS=nothing")), end)
+    daemon.send(signal.SIGHUP)
+    manager.hears("RELOADING=1")
+    assert re.fullmatch(end, manager.hears("STATUS=")), "it forgot what it had delivered"
+
+
+def test_an_idle_program_is_alive(place: Place, start: Start, manager: Manager) -> None:
+    """Nothing to do for hours is no reason to be restarted."""
+    start(**manager.env)
+    for _ in range(3):
+        manager.hears("WATCHDOG=1")
+
+
+def test_a_long_upload_is_alive(api: StandIn, place: Place, start: Start, manager: Manager) -> None:
+    """An upload may take as long as api.deadline says; nor is a stop in good order, which waits for it, cut short."""
+    hold = threading.Event()
+    api.script("1", Answer(hold=hold))
+    daemon = start(**manager.env)
+    place.put("1.pdf", pdf())
+    api.wait_for(1)
+    for _ in range(6):  # each half of the watchdog's time after the other
+        manager.hears("WATCHDOG=1")
+    daemon.send(signal.SIGHUP)
+    manager.hears("RELOADING=1")
+    for _ in range(3):
+        manager.hears("WATCHDOG=1")
+    hold.set()
+    manager.hears("READY=1")
+    place.until_done("1.pdf")
+
+
+def test_a_program_that_waits_for_its_folders_is_alive(place: Place, start: Start, manager: Manager) -> None:
+    """A disk that is away for a night does not have the service restarted all night."""
+    place.configure(settle__rescan="100ms")
+    start(**manager.env)
+    place.drop.rename(place.root / "away")
+    manager.hears("STATUS=waiting for the folders")
+    for _ in range(3):
+        manager.hears("WATCHDOG=1")
