@@ -126,9 +126,9 @@ def _read(work_name: str, folders: Folders, *, receipts: bool) -> Recovered | Co
         return None
     note = read_receipt(note_name(work_name), folders.work, note=True)
     if note is not None and note.state != "waiting":
+        _take_back(work_name, note, folders)
         try:
             if _tells_of(note, work_name, folders.work):
-                _take_back(work_name, note, folders)
                 return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
         except OSError as error:
             if error.errno not in ITS_OWN | {errno.EACCES}:

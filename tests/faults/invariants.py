@@ -34,7 +34,8 @@ _SHORTCUT, _ADDRESS = b"[InternetShortcut]", b"URL="
 
 def assert_all_delivered(api: StandIn, place: Place, dropped: Mapping[str, bytes]) -> None:
     """Everything that was dropped is done, and nothing else is anywhere."""
-    assert documents(place.done) == sorted(dropped), "I1: not all are done, or others are"
+    done = documents(place.done)
+    assert done == sorted(dropped), f"I1: not all are done, or others are: {set(done) ^ set(dropped)}"
     assert names(place.failed) == [], "I1: something failed"
     assert_sound(api, place, dropped)
 
