@@ -16,7 +16,7 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo test test-faults soak test-oldest lint check bench deb samples schema clean
+.PHONY: help demo test test-faults test-system soak test-oldest lint check bench deb samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,13 @@ test-faults: $(VENV)/dev ## inject faults into the running program, about ten mi
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq \
 		strace faketime nftables rsync openssh-client openssh-sftp-server >/dev/null; } || true
 	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) tests/faults $(ARGS)
+
+test-system: deb $(VENV)/dev ## boot a Debian 13 with the package and Samba, and use it, about four minutes (only as root)
+	@{ command -v debootstrap && command -v systemd-nspawn && command -v ip && command -v smbd && command -v smbclient; } \
+		>/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq \
+		debootstrap systemd-container iproute2 samba smbclient >/dev/null; } || true
+	@$(OWN_MOUNTS) $(BIN)/pytest -q -n 2 --dist loadfile tests/system tests/samba tests/packaging/test_units.py $(ARGS)
 
 soak: $(VENV)/dev ## drive the running program at random, with kills and outages, for MINUTES=30
 	@$(OWN_MOUNTS) $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)

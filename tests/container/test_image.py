@@ -51,11 +51,12 @@ for top in bin etc lib lib64 sbin usr; do
     if [ -L /$top ]; then cp -P /$top "$root/"
     elif [ -d /$top ]; then mkdir "$root/$top"; mount --bind /$top "$root/$top"; fi
 done
+mkdir "$root/tmp"
+mount -t tmpfs none "$root/tmp"  # before the code, which may lie below it
 for folder in $CODE; do mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; done
 cd "$root"
-mkdir -p proc dev tmp config run/secrets invoices
+mkdir -p proc dev config run/secrets invoices
 mount -t proc proc proc
-mount -t tmpfs none tmp
 for device in null urandom; do touch dev/$device; mount --bind /dev/$device dev/$device; done
 cp "$BESIDE/config.yaml" config/
 cp --preserve "$BESIDE/api-code" run/secrets/
