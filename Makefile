@@ -27,7 +27,7 @@ demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a loc
 test: $(VENV)/dev ## run the tests
 	@$(BIN)/pytest $(SPREAD) $(APART) $(ARGS)
 
-test-faults: $(VENV)/dev ## inject faults into the running program, about ten minutes (all of them only as root)
+test-faults: $(VENV)/dev ## inject faults into the running program, about three minutes (all of them only as root)
 	@{ command -v strace && command -v faketime && command -v nft && command -v rsync; } >/dev/null || [ -z "$(SUDO)" ] || { \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq \
 		strace faketime nftables rsync openssh-client openssh-sftp-server >/dev/null; } || true
