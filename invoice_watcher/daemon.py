@@ -16,20 +16,23 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from invoice_watcher import affinity, signals
+from invoice_watcher.audience import Audience
+from invoice_watcher.census import Census
 from invoice_watcher.complaints import Complaints
+from invoice_watcher.control import Question
 from invoice_watcher.delivery import Delivery, Filed, Fit, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
 from invoice_watcher.heartbeat import Heartbeat
-from invoice_watcher.journey import log_completed, log_pause, log_report, log_suspect
+from invoice_watcher.journey import attempt_of, log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.naming import Naming
-from invoice_watcher.outcome import Rejected
+from invoice_watcher.outcome import Delivered
 from invoice_watcher.queue import Queue, RetryRules
 from invoice_watcher.resumption import resumed
 from invoice_watcher.settling import Unready
 from invoice_watcher.spool import Completed, Folders, Spool
-from invoice_watcher.standing import Standing, Tally
+from invoice_watcher.tally import Tally
 from invoice_watcher.uploader import Uploader
 from invoice_watcher.validation import Limits
 from invoice_watcher.workers import Workers
@@ -47,6 +50,7 @@ _ONCE_ATTEMPTS = 3
 _log = logging.getLogger(__name__)
 
 Attempted: TypeAlias = "tuple[Task, Report | BaseException]"
+Posted: TypeAlias = "Attempted | Question"
 
 
 class End(Enum):
@@ -64,9 +68,10 @@ class Daemon:
         self,
         config: Config,
         api_code: Secret,
-        mailbox: Mailbox[Attempted],
+        mailbox: Mailbox[Posted],
         notifier: Notifier,
         *,
+        audience: Audience | None = None,
         create: bool = True,
         on_report: Callable[[Task, Report, int], None] = lambda _task, _report, _waiting: None,
         kept: Mapping[str, Task] | None = None,
@@ -79,6 +84,7 @@ class Daemon:
             api_code: the secret.
             mailbox: where signals and hints arrive.
             notifier: tells the service manager how things stand.
+            audience: who hears how things stand, and of every attempt.
             create: make missing folders.
             on_report: hears what came of every attempt, and how many wait; must not raise.
             kept: what the run before had in its `kept`, on these same folders.
@@ -88,7 +94,7 @@ class Daemon:
         own_names = (config.status_page,) if config.status_page else ()
         self._naming = Naming.of(config.order_id_pattern.pattern, config.ignore, own_names)
         folders = Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=create)
-        self._spool = Spool(folders, largest=config.max_size, receipts=config.receipts)
+        self._spool = Spool(folders, largest=config.max_size, receipts=config.receipts, layout=config.done_layout)
         self._complaints = Complaints(2 * config.settle.rescan_for(polling=True))
         self._lookout = Lookout(
             self._spool, folders.drop.path, config.settle, self._naming, self._complaints, on_hint=mailbox.hint
@@ -98,12 +104,13 @@ class Daemon:
         self._uploader = Uploader(config.api, api_code)
         self._delivery = Delivery(self._spool, self._uploader, _limits(config))
         self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
-        self._standing = Standing(notifier)
+        self._audience = audience or Audience()
         self._heartbeat = Heartbeat(notifier)
         self._kept = kept or {}
         self._is_stopping = self._reload_again = False  # again: asked for while the run wound down
         self._moved_at = time.monotonic()
         self.tally = tally or Tally()
+        self._census = Census(config.drop_dir, self._queue, self._lookout, self.tally)
         self.was_ready = self.is_over = False
 
     def run(self, *, once: bool = False, reload: Callable[[], bool] = lambda: False) -> End:
@@ -128,8 +135,11 @@ class Daemon:
             end = End.STOPPED
         finally:
             self._close()
-        self.tally.waiting, self.tally.stopped = self._waiting(), self._is_stopping
-        return End.STOPPED if self._is_stopping else end
+        self.tally.waiting, self.tally.stopped = self._census.waiting, self._is_stopping
+        if self._is_stopping:
+            self._audience.tell_now(self._census.standing(is_over=True))
+            return End.STOPPED
+        return end
 
     @property
     def kept(self) -> dict[str, Task]:
@@ -149,8 +159,7 @@ class Daemon:
                 self.was_ready = True
             if once and self._is_done():
                 return End.IDLE
-            self.tally.waiting = self._waiting()
-            self._standing.tell(self.tally, self._queue.pause, now, self._oldest_ns)
+            self._audience.tell(now, self._census.changing, self._census.standing)
             if now >= self._heartbeat.due:
                 self._heartbeat.beat(now, self._expected())
             message = self._mailbox.next(self._patience())
@@ -169,9 +178,11 @@ class Daemon:
         while (task := self._queue.next(now)) is not None:
             self._workers.give(task)
 
-    def _take(self, message: Signal | Attempted | None) -> None:
+    def _take(self, message: Signal | Posted | None) -> None:
         if message is Signal.HINT:
             self._lookout.hinted()
+        elif isinstance(message, Question):
+            message.answer(self._census.waiter(message.name))
         elif isinstance(message, tuple):
             task, report = message
             if isinstance(report, BaseException):
@@ -190,22 +201,21 @@ class Daemon:
             self._lookout.not_ready(task, _left_behind(report))
         elif isinstance(report, Filed):
             self._complaints.over(task.invoice.name)
-            rejected = isinstance(report.outcome, Rejected)
-            self.tally.rejected += rejected
-            self.tally.delivered += not rejected
-            self.tally.delivered_at = self.tally.delivered_at if rejected else time.time()
+            self.tally.count(task.invoice, report.name, delivered=isinstance(report.outcome, Delivered))
         if not isinstance(report, NotReady | Fit):
             self._moved_at = time.monotonic()
         log_report(task, report)
         log_pause(before, self._queue.pause)
-        self._on_report(task, report, self._waiting())
+        if attempt := attempt_of(task, report):
+            self._audience.attempted(attempt)
+        self._on_report(task, report, self._census.waiting)
 
     def _is_busy(self) -> bool:
         return self._queue.schedule.ready > self._config.api.workers * 2
 
     def _patience(self) -> float:
         """Seconds until something is due by itself."""
-        due = min(self._lookout.due_at(busy=self._is_busy()), self._standing.due, self._heartbeat.due)
+        due = min(self._lookout.due_at(busy=self._is_busy()), self._audience.due, self._heartbeat.due)
         if (wake := self._queue.wake_at()) is not None:
             due = min(due, wake)
         return max(0.0, due - time.monotonic())
@@ -231,14 +241,6 @@ class Daemon:
         if soon or schedule.ready or self._queue.is_holding:
             return False
         return not self._lookout.expects_more()
-
-    def _waiting(self) -> int:
-        return self._queue.waiting + self._lookout.more
-
-    def _oldest_ns(self) -> int | None:
-        aside = (task.arrived_ns for task in self._queue.aside)
-        found = (self._queue.schedule.oldest_ns, self._lookout.oldest_ns, *aside)
-        return min((moment for moment in found if moment is not None), default=None)
 
     def _recover(self) -> None:
         """Take up what an earlier run left in the work folder."""

@@ -99,6 +99,7 @@ class Delivery:
             task: the invoice; no other worker may hold it.
             hold_wrong_api_code: do not reject what the API answers 101, for it may be the configuration's fault.
         """
+        task.took = None
         try:
             snapshot = self._spool.snapshot(task)
             if snapshot is GONE and task.claimed:
@@ -170,7 +171,9 @@ class Delivery:
             with self._spool.reserve() as slot:
                 self._spool.note(task, record.waiting(task.last, sending=True), slot)
         task.attempts += 1
+        began = time.monotonic()
         outcome = self._uploader.send(verdict)
+        task.took = time.monotonic() - began
         task.crashes = 0  # this program has outlived it
         return outcome, True
 
@@ -186,13 +189,7 @@ class Delivery:
             task.decision = decision
             return Held(outcome)
         task.decision = decision
-        name = self._spool.finish(
-            task,
-            record.snapshot,
-            lambda name: record.final(outcome, name),
-            slot,
-            delivered=isinstance(outcome, Delivered),
-        )
+        name = self._spool.finish(task, record.snapshot, record.final(outcome), slot)
         if name is None:
             return self._defer(record, slot, _CHANGED)
         return Filed(outcome, name, sent)
@@ -203,7 +200,7 @@ class Delivery:
         task.last = outcome
         # What the API said of these bytes is noted as such, so that the next run need not ask again.
         decision = task.decision
-        note = record.final(decision.outcome, task.invoice.name) if decision else record.waiting(outcome)
+        note = record.final(decision.outcome) if decision else record.waiting(outcome)
         self._spool.note(task, note, slot)
         return Waiting(outcome)
 
@@ -215,27 +212,27 @@ class _Record:
         self.task = task
         self.snapshot = snapshot
 
-    def final(self, outcome: Delivered | Rejected, name: str) -> Receipt:
-        """The receipt for a document that is filed away as `name`."""
+    def final(self, outcome: Delivered | Rejected) -> Receipt:
+        """The receipt of what was decided, until its final name is known under the one it was dropped with."""
         problem = outcome.problem if isinstance(outcome, Rejected) else None
         if problem and self.task.in_doubt and problem.reason == "order_closed" and _IN_DOUBT_HINT not in problem.hint:
             problem = Problem(
                 problem.source, problem.code, problem.reason, problem.message, problem.hint + _IN_DOUBT_HINT
             )
-        return self._receipt(outcome, name, problem, timestamp(time.time()))
+        return self._receipt(outcome, problem, timestamp(time.time()))
 
     def waiting(self, outcome: Deferred | None, *, sending: bool = False) -> Receipt:
         """The note for a document that stays in the work folder."""
         problem = outcome.problem if outcome else None
-        receipt = self._receipt(outcome, self.task.invoice.name, problem, None)
+        receipt = self._receipt(outcome, problem, None)
         return receipt.with_state(sending=sending, crashes=self.task.crashes, strikes=self.task.strikes)
 
-    def _receipt(self, outcome: Outcome | None, name: str, problem: Problem | None, finished_at: str | None) -> Receipt:
+    def _receipt(self, outcome: Outcome | None, problem: Problem | None, finished_at: str | None) -> Receipt:
         order_id = self.task.invoice.order_id
         return Receipt(
             state=state_of(outcome) if outcome else "waiting",
             order_id=None if order_id is None else str(order_id),
-            file=encodable(name),
+            file=encodable(self.task.invoice.name),
             size=self.snapshot.size,
             sha256=self.snapshot.sha256,
             owner=self.snapshot.owner,

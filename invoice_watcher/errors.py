@@ -8,6 +8,7 @@
     │   └── FolderUnavailableError   this machine's: the disk is full, read-only or ailing, or
     │                       too many files are open; it may pass                               75 (a daemon waits)
     ├── FolderInUseError    another instance holds the folder                                  75
+    ├── ControlError        the running program cannot be asked how things stand                   75
     ├── StuckError          uploads that would not end hold the folders                        75
     └── MissingExtraError   an optional part was asked for and is not installed                 2
 
@@ -81,6 +82,12 @@ class FolderUnavailableError(FolderError):
 
 class FolderInUseError(InvoiceWatcherError):
     """Another instance works on this folder, whether by the same path or another."""
+
+    exit_status = ExitStatus.WAITING
+
+
+class ControlError(InvoiceWatcherError):
+    """The running program may not be asked by this user, or does not answer."""
 
     exit_status = ExitStatus.WAITING
 

@@ -7,9 +7,10 @@ rely on. Text from outside is escaped where it enters a message. Raises nothing.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report
+from invoice_watcher.audience import Attempt
+from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.escaping import escape
 from invoice_watcher.hints import cure_for
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
     from invoice_watcher.schedule import Task
     from invoice_watcher.spool import Completed
+
+_WORDS: dict[type, Literal["delivered", "rejected", "deferred"]] = {
+    Delivered: "delivered", Rejected: "rejected", Deferred: "deferred",
+}  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -75,13 +80,29 @@ def log_pause(before: Pause | None, after: Pause | None) -> None:
         _log.log(level, "the queue is paused: %s. %s", escape(after.problem.message), cure)
 
 
+def attempt_of(task: Task, report: Report) -> Attempt | None:
+    """Return what came of one attempt, as the audience hears it; None when it came to nothing."""
+    if isinstance(report, NotReady | Fit):
+        return None
+    answer = task.decision.outcome if isinstance(report, Waiting) and task.decision else report.outcome
+    filed = _WORDS[type(report.outcome)] if isinstance(report, Filed) else None
+    return Attempt(
+        name=task.invoice.name,
+        order_id=None if task.invoice.order_id is None else str(task.invoice.order_id),
+        result=_WORDS[type(answer)] if task.took is not None else None,
+        seconds=task.took,
+        filed=filed,
+        filed_as=report.name if isinstance(report, Filed) else "",
+        problem=getattr(report.outcome, "problem", None),
+    )
+
+
 def _fields(task: Task, outcome: Outcome | None, *, held: bool = False) -> dict[str, object]:
-    words = {Delivered: "delivered", Deferred: "deferred", Rejected: "held" if held else "rejected"}
     problem = getattr(outcome, "problem", None)
     return {
         "ORDER_ID": task.invoice.order_id,
         "FILE_NAME": task.invoice.name,
-        "OUTCOME": words[type(outcome)] if outcome else None,
+        "OUTCOME": ("held" if held else _WORDS[type(outcome)]) if outcome else None,
         "API_ERROR_CODE": problem.code if problem else None,
         "HTTP_STATUS": outcome.http_status if outcome else None,
         "ATTEMPT": task.attempts or None,

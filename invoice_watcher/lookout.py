@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.complaints import WORTH_A_WARNING, Complaints
 from invoice_watcher.mounts import gives_hints
@@ -32,10 +32,25 @@ if TYPE_CHECKING:
 MOST_IN_MEMORY = 20_000
 _REST = 4.0  # times as long as the last look took, before a hint brings the next one
 _BUSY_REST = 1.0  # seconds, while there is enough to do
+_MOST_UNFINISHED = 1000
 _NO_FILE = "is no regular file, so it is left alone, with whatever lies in it"
 _RESTLESS = "keeps changing, so it is not sent; whatever writes to it has to come to an end"
 
 _log = logging.getLogger(__name__)
+
+
+class Unfinished(NamedTuple):
+    """A file that is not ready.
+
+    Attributes:
+        text: why, a phrase that goes on after its name.
+        again_at: when it is looked at again, monotonic seconds; None when only what happens in the folder tells.
+    """
+
+    name: str
+    signature: Signature
+    text: str
+    again_at: float | None = None
 
 
 class Lookout:
@@ -79,6 +94,7 @@ class Lookout:
         self._patience = settle.incomplete_after
         self._hopeful = 0
         self._beyond = 0  # ready ones that were too many for the memory
+        self._unfinished: dict[str, Unfinished] = {}  # the first of them
         self.more = 0  # files in the folder that are not ready, as far as the last look and the workers know
         self.oldest_ns: int | None = None  # when the one of these that is longest unchanged changed, since the epoch
 
@@ -125,14 +141,22 @@ class Lookout:
         """A worker left a file where it was."""
         if unready is GONE or task.signature is None:
             return
-        self._count_unready(task.arrived_ns)
         now = Clock(time.monotonic(), time.time())
         held = self._settling.hold(task.invoice.name, task.signature, unready, now)
         self._settled_at = min(
             self._settled_at, now.mono + self._settling.wait_for(task.invoice.name, task.signature, now)
         )
         self._hopeful += held < self._patience and not unready.known
+        self._count_unready(Unfinished(task.invoice.name, task.signature, unready.reason))
         self._complain(task.invoice.name, now)
+
+    def unfinished(self, name: str) -> Unfinished | None:
+        """Return why one file is not ready; None when it is, or was not seen."""
+        return self._unfinished.get(name)
+
+    def all_unfinished(self) -> Iterable[Unfinished]:
+        """Return those that are not ready, as many as are remembered, in no particular order."""
+        return self._unfinished.values()
 
     def expects_more(self) -> bool:
         """Tell whether a file that is not ready may still become so before patience runs out."""
@@ -143,6 +167,7 @@ class Lookout:
         self._settled_at = float("inf")
         self.more = self._hopeful = 0
         self.oldest_ns = None
+        self._unfinished.clear()
         for entry in self._spool.scan(self._naming.is_ignored):
             if not entry.regular:
                 self._complaints.about(entry.name, _NO_FILE, now.mono, 0.0)
@@ -151,7 +176,7 @@ class Lookout:
             if schedule.is_under_way(entry.name):
                 self._settled_at = min(self._settled_at, now.mono + _BUSY_REST)
             elif wait:
-                self._count_unready(entry.signature.ctime_ns)
+                self._count_unready(self._why(entry.name, entry.signature, now.mono + wait))
                 self._hopeful += self._settling.held_for(entry.name, now) < self._patience
                 self._settled_at = min(self._settled_at, now.mono + wait)
                 self._complain(entry.name, now)
@@ -164,8 +189,8 @@ class Lookout:
             try:
                 yield self._task(name, signature, now)
             except UnreadableError as error:  # only this file needs it, so only this file waits
-                self._count_unready(signature.ctime_ns)
                 reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
+                self._count_unready(Unfinished(name, signature, reason))
                 self._complaints.about(name, reason, now.mono)
 
     def _task(self, name: str, signature: Signature, now: Clock) -> Task:
@@ -173,8 +198,19 @@ class Lookout:
         invoice = self._naming.read(name, self._spool.filed_for(name))
         return Task(invoice, signature.ctime_ns, signature, unchanged_for)
 
-    def _count_unready(self, changed_ns: int) -> None:
+    def _why(self, name: str, signature: Signature, again_at: float) -> Unfinished:
+        unready = self._settling.on_hold(name)
+        if unready is None:
+            return Unfinished(
+                name, signature, f"changed moments ago, and is left alone for {self._quiet:g} s", again_at
+            )
+        return Unfinished(name, signature, unready.reason)
+
+    def _count_unready(self, found: Unfinished) -> None:
         self.more += 1
+        if len(self._unfinished) < _MOST_UNFINISHED:
+            self._unfinished[found.name] = found
+        changed_ns = found.signature.ctime_ns
         self.oldest_ns = changed_ns if self.oldest_ns is None else min(self.oldest_ns, changed_ns)
 
     def _keep_watching(self) -> None:

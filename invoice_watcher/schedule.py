@@ -58,6 +58,7 @@ class Task:
         last: what the last attempt came to.
         decision: see `Decision`.
         look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
+        took: how long the upload of this attempt took, seconds; None when it came to none.
     """
 
     invoice: Invoice
@@ -77,6 +78,7 @@ class Task:
     last: Deferred | None = None
     decision: Decision | None = None
     look_only: bool = False
+    took: float | None = None
 
     @property
     def claimed(self) -> bool:
@@ -151,6 +153,23 @@ class Schedule:
     def ready_tasks(self) -> list[Task]:
         """Return what lies in the drop folder and could be sent."""
         return [task for _, _, task in self._ready]
+
+    def tasks(self) -> Iterator[Task]:
+        """Iterate over all that is here, under way or not, in no particular order."""
+        yield from (task for _, _, task in self._ready)
+        yield from chain.from_iterable(self._behind.values())
+        yield from self.claimed()
+        yield from (task for task in self._under_way.values() if not task.look_only)  # else it is ready as well
+
+    def ahead_of(self, task: Task) -> Task | None:
+        """Return the file of the same order for which this one has to wait, as far as that is decided; else None."""
+        queue = task.invoice.queue
+        first = self._under_way.get(queue) or next(iter(self._claimed.get(queue, ())), None)
+        return None if first is task else first
+
+    def holds_under_way(self, task: Task) -> bool:
+        """Tell whether a worker has this very task."""
+        return self._under_way.get(task.invoice.queue) is task
 
     def is_busy(self, queue: str) -> bool:
         """Tell whether a file of this order is under way."""

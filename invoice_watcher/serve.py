@@ -18,7 +18,9 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher import affinity, signals, watcher
-from invoice_watcher.daemon import Attempted, Daemon, End
+from invoice_watcher.census import away
+from invoice_watcher.control import Question
+from invoice_watcher.daemon import Daemon, End, Posted
 from invoice_watcher.errors import (
     ConfigError,
     FolderError,
@@ -28,10 +30,11 @@ from invoice_watcher.errors import (
     StuckError,
 )
 from invoice_watcher.heartbeat import Heartbeat
+from invoice_watcher.listeners import Listeners
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.mounts import is_mount_point, mount_point_of
 from invoice_watcher.service import Notifier
-from invoice_watcher.standing import Tally
+from invoice_watcher.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +56,7 @@ class Settings(NamedTuple):
     api_code: Secret
 
 
-def serve(load: Callable[[], Settings], mailbox: Mailbox[Attempted]) -> None:
+def serve(load: Callable[[], Settings], mailbox: Mailbox[Posted]) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
@@ -64,12 +67,11 @@ def serve(load: Callable[[], Settings], mailbox: Mailbox[Attempted]) -> None:
     try:
         server.run()
     finally:
+        server.listeners.close()
         server.notifier.close()
 
 
-def deliver_once(
-    settings: Settings, mailbox: Mailbox[Attempted], on_report: Callable[[Task, Report, int], None]
-) -> Tally:
+def deliver_once(settings: Settings, mailbox: Mailbox[Posted], on_report: Callable[[Task, Report, int], None]) -> Tally:
     """Deliver what lies in the folder now, and say what it came to.
 
     Args:
@@ -83,7 +85,7 @@ def deliver_once(
 
 
 class _Server:
-    def __init__(self, load: Callable[[], Settings], mailbox: Mailbox[Attempted]) -> None:
+    def __init__(self, load: Callable[[], Settings], mailbox: Mailbox[Posted]) -> None:
         self._load = load
         self._mailbox = mailbox
         self._settings = load()
@@ -93,6 +95,7 @@ class _Server:
         self._told = ""
         self._tally = Tally()  # of all runs
         self.notifier = Notifier()
+        self.listeners = Listeners(self.notifier, mailbox.post)
         self._heartbeat = Heartbeat(self.notifier)  # for the time between two runs
 
     def run(self) -> None:
@@ -134,8 +137,17 @@ class _Server:
         mount_point = self._find_disk(is_new=is_new)
         kept = None if is_new else self._kept
         settings, notifier = self._settings, self.notifier
-        daemon = Daemon(*settings, self._mailbox, notifier, create=is_new, kept=kept, tally=self._tally)
+        daemon = Daemon(
+            *settings,
+            self._mailbox,
+            notifier,
+            audience=self.listeners.audience,
+            create=is_new,
+            kept=kept,
+            tally=self._tally,
+        )
         self._mount_point = mount_point
+        self.listeners.follow(settings.config)
         return daemon
 
     def _find_disk(self, *, is_new: bool) -> Path:
@@ -153,15 +165,22 @@ class _Server:
 
     def _is_stopped_waiting(self, trouble: Exception, *, anew: bool = False) -> bool:
         """Wait a moment for the folders, and say once why; True when a stop came."""
+        drop = self._settings.config.drop_dir
         if anew or str(trouble) != self._told:
             self._told = str(trouble)
             _log.error("waiting for the folders: %s", trouble)
-            self.notifier.status(f"waiting for the folders: {trouble}")
+            self.listeners.audience.tell_now(away(drop, self._tally, str(trouble)))
             self.notifier.ready()  # whoever started or reloaded the service need not wait as well
-        self._heartbeat.beat(time.monotonic(), {})
+        now = time.monotonic()
+        self._heartbeat.beat(now, {})
+        self.listeners.audience.tell(now, str(trouble), lambda: away(drop, self._tally, str(trouble)))
         message = self._mailbox.next(_FOLDERS_AGAIN)
         if message is Signal.RELOAD:
             self._reload()
+        if isinstance(message, Question):
+            message.answer(None)
+        if message is Signal.STOP:
+            self.listeners.audience.tell_now(away(drop, self._tally, str(trouble), is_over=True))
         return message is Signal.STOP
 
     def _reload(self) -> bool:
@@ -183,7 +202,7 @@ def _folders_of(settings: Settings) -> tuple[Path, ...]:
     return (config.drop_dir, config.done_dir, config.failed_dir, config.work_dir)
 
 
-def prepare() -> Mailbox[Attempted]:
+def prepare() -> Mailbox[Posted]:
     """Settle the process: where it runs, its umask, its last words, and its signals, which post messages from here on.
 
     To be called before any thread is started: a signal goes to whichever thread does not block it. A lease that is
@@ -195,6 +214,6 @@ def prepare() -> Mailbox[Attempted]:
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     threading.excepthook = watcher.excepthook
     os.umask(0o027)
-    mailbox: Mailbox[Attempted] = Mailbox()
+    mailbox: Mailbox[Posted] = Mailbox()
     signals.listen(_MEANINGS, lambda number: mailbox.post(_MEANINGS[number]))
     return mailbox

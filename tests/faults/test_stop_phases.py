@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from invoice_watcher.daemon import Attempted
+    from invoice_watcher.daemon import Posted
     from tests.faults.liar import Call
     from tests.integration.conftest import Start
     from tests.integration.place import Place
@@ -203,7 +203,7 @@ def test_stopped_at_any_moment_of_a_start(api: StandIn, place: Place, start: Sta
 def test_stopped_before_the_first_delivery(api: StandIn, place: Place) -> None:
     """A stop that came while the folders were opened and recovered: nothing is begun any more."""
     place.put("1.pdf", pdf("1"))
-    mailbox: Mailbox[Attempted] = Mailbox()
+    mailbox: Mailbox[Posted] = Mailbox()
     mailbox.post(Signal.STOP)
     settings = Settings(load(place.config), Secret(API_CODE))
     tally = deliver_once(settings, mailbox, lambda _task, _report, _waiting: None)

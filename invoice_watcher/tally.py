@@ -1,0 +1,61 @@
+"""What the program came to so far: counts, and the last few deliveries.
+
+One tally lives as long as the process, over all reloads. Raises nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoice_watcher.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from invoice_watcher.invoice import Invoice
+
+MOST_RECENT = 20
+
+
+class Recent(NamedTuple):
+    """One delivery: when, in seconds since the epoch."""
+
+    at: float
+    order_id: str | None
+    name: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the program came to.
+
+    Attributes:
+        recent: the last deliveries, the newest last.
+        started_at: seconds since the epoch.
+    """
+
+    delivered: int = 0
+    rejected: int = 0
+    waiting: int = 0
+    stopped: bool = False
+    recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=MOST_RECENT))
+    started_at: float = field(default_factory=time.time)
+
+    def count(self, invoice: Invoice, name: str, *, delivered: bool) -> None:
+        """Count a document that lies in its place under `name`."""
+        self.rejected += not delivered
+        self.delivered += delivered
+        if delivered:
+            order_id = None if invoice.order_id is None else str(invoice.order_id)
+            self.recent.append(Recent(time.time(), order_id, name))
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """As `run --once` ends: a rejected invoice needs a person, so it outweighs what merely waits.
+
+        What waits because somebody stopped the program is no sign of anything being away.
+        """
+        if self.rejected:
+            return ExitStatus.REJECTED
+        return ExitStatus.WAITING if self.waiting and not self.stopped else ExitStatus.OK
