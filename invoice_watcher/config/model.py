@@ -13,15 +13,18 @@ checked then, but the relative folders and the API's address are filled in all t
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias, get_args
 
-from invoice_watcher.config.forms import Setting, Size, Truth
+from invoice_watcher.config.forms import Choice, Setting, Size, Truth
 from invoice_watcher.config.keys import Section
 from invoice_watcher.config.names import FileName, NamePattern, PathName, Regex
 from invoice_watcher.config.sections import Api, Log, Metrics, Notify, Retry, Settle
+from invoice_watcher.languages import TAGS
 
 ORDER_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MIB = 1 << 20
+
+DoneLayout: TypeAlias = Literal["flat", "month"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -80,14 +83,23 @@ class Config(Section):
         ),
     ] = 10 * _MIB
     receipts: Annotated[bool, Setting(Truth(), "Write a .json receipt beside each delivered invoice, too.")] = True
+    done_layout: Annotated[
+        DoneLayout,
+        Setting(
+            Choice(get_args(DoneLayout)),
+            "flat: delivered invoices lie in done_dir itself. month: each with its receipt in a folder in it for the "
+            "month (UTC) in which it was delivered, YYYY-MM. May be changed at any time; what lies there stays.",
+        ),
+    ] = "flat"
     status_page: Annotated[
         str | None,
         Setting(
             FileName(),
-            "The name that is kept free in drop_dir for a page on how things stand (not written yet). Null: none.",
+            "The name of the page in drop_dir that tells people how things stand, for any browser. Null: none.",
             null=True,
         ),
     ] = "status.html"
+    status_language: Annotated[str, Setting(Choice(TAGS), "The language of that page.")] = "en"
     api: Api = field(default_factory=Api)
     settle: Settle = field(default_factory=Settle)
     retry: Retry = field(default_factory=Retry)

@@ -2,9 +2,10 @@
 
 A file's state is the folder in which it lies. This package is the only one that changes that; nobody else touches
 `os` or `fcntl` for the invoices' sake. Its rooms: `syscalls` (what Python lacks), `folders` (open, tried, locked),
-`snapshot` (the private copy), `filing` (notes, receipts, the commit), `recovery` (after a crash). `Spool` is the
-door. Guarantees: promise 1 (every document is in exactly one folder, byte for byte) and the recorded decision.
-Raises FolderError and its kin for the folders as a whole, OSError for a fault of the machine in one step.
+`snapshot` (the private copy), `shelves` (which folder a decision leads to), `filing` (notes, receipts, the commit),
+`recovery` (after a crash). `Spool` is the door. Guarantees: promise 1 (every document is in exactly one folder, byte
+for byte) and the recorded decision. Raises FolderError and its kin for the folders as a whole, OSError for a fault of
+the machine in one step.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from invoice_watcher.settling import Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
 from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
+from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import (
     GONE,
     ITS_OWN,
@@ -37,6 +39,7 @@ from invoice_watcher.spool.syscalls import exists, rename_noreplace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from invoice_watcher.config.model import DoneLayout
     from invoice_watcher.receipt import Receipt
     from invoice_watcher.schedule import Task
 
@@ -69,15 +72,17 @@ class Entry(NamedTuple):
 class Spool:
     """The door to the four folders."""
 
-    def __init__(self, folders: Folders, *, largest: int, receipts: bool) -> None:
+    def __init__(self, folders: Folders, *, largest: int, receipts: bool, layout: DoneLayout = "flat") -> None:
         """Work on these folders.
 
         Args:
             folders: open and locked.
             largest: bytes; a larger document is described, not copied.
             receipts: whether delivered documents get a sidecar too.
+            layout: whether they are put into the done folder itself, or into one in it for their month.
         """
         self._folders = folders
+        self._shelves = Shelves(folders, monthly=layout == "month")
         self._own = {folder.identity[1] for folder in folders}
         self._largest = largest
         self._receipts = receipts
@@ -177,24 +182,15 @@ class Spool:
         with suppress(FileNotFoundError):
             os.unlink(note_name(task.work_name), dir_fd=self._folders.work.fd)
 
-    def finish(
-        self,
-        task: Task,
-        snapshot: Snapshot,
-        receipt_for: Callable[[str], Receipt],
-        slot: Slot,
-        *,
-        delivered: bool,
-    ) -> str | None:
-        """Record a decision and move the document to its place; returns its final name.
+    def finish(self, task: Task, snapshot: Snapshot, receipt: Receipt, slot: Slot) -> str | None:
+        """Record a decision and move the document to its place; returns its final name, which its receipt will tell.
 
         Returns None, with nothing done, when the document is not what it was: it was changed, or is being written.
         """
         if not is_unchanged(snapshot, snapshot.signature):
             return None
-        target = self._folders.done if delivered else self._folders.failed
-        sidecar = self._receipts or not delivered
-        return file_away(task.work_name, self._folders, target, receipt_for, slot, sidecar=sidecar)
+        sidecar = self._receipts or receipt.state == "failed"
+        return file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)
 
     def filed_for(self, name: str) -> str | None:
         """Return the order of a failed document of this name that a person has moved back, as its receipt tells it.
@@ -220,7 +216,7 @@ class Spool:
         Raises FolderUnavailableError when that cannot be done now; what was done stays done.
         """
         try:
-            return recover(self._folders, receipts=self._receipts)
+            return recover(self._shelves, receipts=self._receipts)
         except OSError as error:
             what = f"{escape(error.filename)}: " if isinstance(error.filename, str) else ""
             text = f"cannot bring {self._folders.work.path} in order: {what}{error.strerror}"

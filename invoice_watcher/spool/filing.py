@@ -24,15 +24,18 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import LONGEST_NAME, numbered
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode, encode
 from invoice_watcher.spool.syscalls import exists, link, rename_noreplace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from invoice_watcher.spool.folders import Folder, Folders
+    from invoice_watcher.spool.shelves import Shelves
 
 # What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
 # Written, not fallocate(2)d: giving back blocks that were never written costs a journal entry of its own.
@@ -61,10 +64,9 @@ class Slot:
         """Make the file and take its space; OSError when that cannot be had."""
         self._work = work
         self._fd, self._name = -1, ""
-        self.renew()
+        self._renew()
 
-    def renew(self) -> None:
-        """Take room anew, after what was written went to its place."""
+    def _renew(self) -> None:
         self.close()
         self._fd, self._name = self._new()
         try:
@@ -83,7 +85,9 @@ class Slot:
                 return os.open(name, flags, _READABLE_BY_GROUP, dir_fd=self._work.fd), name
 
     def write(self, receipt: Receipt, note: str) -> None:
-        """Write the receipt, make it durable, and put it in the place of the note."""
+        """Write the receipt, make it durable, and put it in the place of the note; room for another is taken anew."""
+        if not self._name:
+            self._renew()
         self._fill(encode(receipt))
         os.rename(self._name, note, src_dir_fd=self._work.fd, dst_dir_fd=self._work.fd)
         self._name = ""
@@ -163,38 +167,37 @@ def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
     raise AssertionError("the candidates never end")
 
 
-def file_away(  # noqa: PLR0913 - one step of the commit needs each of them
-    work_name: str,
-    folders: Folders,
-    target: Folder,
-    receipt_for: Callable[[str], Receipt],
-    slot: Slot,
-    *,
-    sidecar: bool,
-) -> str:
+def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot, *, sidecar: bool) -> str:
     """Record a decision and carry it out; returns the document's final name.
 
     Args:
         work_name: the claimed document.
-        folders: all four.
-        target: the done or the failed folder.
-        receipt_for: makes the receipt for a final name.
+        shelves: know the folder for it.
+        receipt: the decision, whatever name it tells.
         slot: the room for it.
         sidecar: whether the receipt appears beside the document too.
     """
-    while True:
-        name = free_name(original_name(work_name), target, sidecar=sidecar)
-        receipt = receipt_for(name)
-        slot.write(receipt, note_name(work_name))
-        if carry_out(work_name, name, folders, target, receipt if sidecar else None):
-            return name
-        slot.renew()
+
+    def moves(target: Folder) -> str:
+        while True:
+            name = free_name(original_name(work_name), target, sidecar=sidecar)
+            final = named(receipt, name)
+            slot.write(final, note_name(work_name))
+            if carry_out(work_name, name, shelves.folders, target, final if sidecar else None):
+                return name
+
+    return shelves.put(receipt, moves)
+
+
+def named(receipt: Receipt, name: str) -> Receipt:
+    """Return the receipt as it tells of a document that is filed away as `name`."""
+    return receipt if receipt.file == encodable(name) else msgspec.structs.replace(receipt, file=encodable(name))
 
 
 def carry_out(work_name: str, name: str, folders: Folders, target: Folder, sidecar: Receipt | None) -> bool:
     """Make the moves of a decision that is recorded; False when the name was taken in the meantime."""
     work = folders.work
-    if target is folders.done:  # before the commit, or a crash behind it would leave the old receipt for ever
+    if target is not folders.failed:  # before the commit, or a crash behind it would leave the old receipt for ever
         remove_stale(original_name(work_name), folders.failed)
     with _pairing:
         if sidecar is not None and not _place_sidecar(work_name, name, work, target, sidecar):
@@ -251,7 +254,7 @@ def read_receipt(name: str, folder: Folder, *, ours: bool = False, note: bool = 
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
         try:
-            if ours and os.fstat(fd).st_uid not in _trusted(folder):
+            if ours and os.fstat(fd).st_uid not in trusted(folder):
                 return None
             return decode(os.read(fd, _LARGEST_RECEIPT))
         finally:
@@ -264,7 +267,7 @@ def read_receipt(name: str, folder: Folder, *, ours: bool = False, note: bool = 
         raise
 
 
-def _trusted(folder: Folder) -> set[int]:
+def trusted(folder: Folder) -> set[int]:
     """Whose receipts are believed: this user's, root's, and the folder's owner's, who may have run this before."""
     return {os.geteuid(), 0, os.fstat(folder.fd).st_uid}
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TRIAL = ".invoice-watcher-trial"
 # What may pass without anybody changing the configuration or the rights: the machine's limits, a disk that is full,
 # ailing or (after an error) read-only, a server that is away.
@@ -103,13 +103,9 @@ class Folders:
             os.close(self._open.pop())
 
     def _folder(self, path: Path) -> Folder:
-        try:
-            fd = os.open(path, _OPEN)
-        except OSError as error:
-            raise _fault_of(path, error) from error
-        self._open.append(fd)
-        found = os.fstat(fd)
-        return Folder(path, fd, (found.st_dev, found.st_ino))
+        folder = open_folder(path)
+        self._open.append(folder.fd)
+        return folder
 
     def _lock(self, folder: Folder, *, shared: bool = False) -> None:
         """Lock the directory itself: whoever reaches it by another path meets the same lock (flock(2))."""
@@ -160,6 +156,16 @@ class Folders:
                 found = os.stat(trial, dir_fd=folder.fd, follow_symlinks=False)
                 if stat.S_ISREG(found.st_mode) and not found.st_size:
                     os.unlink(trial, dir_fd=folder.fd)
+
+
+def open_folder(path: Path) -> Folder:
+    """Open a folder, which is no link; the caller closes its descriptor. Raises FolderError and its kin."""
+    try:
+        fd = os.open(path, OPEN)
+    except OSError as error:
+        raise _fault_of(path, error) from error
+    found = os.fstat(fd)
+    return Folder(path, fd, (found.st_dev, found.st_ino))
 
 
 def _has_trial(folder: Folder) -> bool:

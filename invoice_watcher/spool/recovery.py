@@ -27,8 +27,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.spool.filing import (
@@ -36,6 +34,7 @@ from invoice_watcher.spool.filing import (
     candidates,
     carry_out,
     free_name,
+    named,
     note_name,
     original_name,
     read_receipt,
@@ -45,7 +44,8 @@ from invoice_watcher.spool.syscalls import Lease, exists, lease_for_reading
 
 if TYPE_CHECKING:
     from invoice_watcher.receipt import Receipt
-    from invoice_watcher.spool.folders import Folder, Folders
+    from invoice_watcher.spool.folders import Folder
+    from invoice_watcher.spool.shelves import Shelves
 
 _MOST_NUMBERS = 10_000
 
@@ -81,18 +81,19 @@ class Completed:
     receipt: Receipt
 
 
-def recover(folders: Folders, *, receipts: bool) -> list[Recovered | Completed]:
+def recover(shelves: Shelves, *, receipts: bool) -> list[Recovered | Completed]:
     """Bring the work folder in order; returns what is to be delivered and what was completed.
 
     Args:
-        folders: the four folders.
+        shelves: the four folders, and where in them a document belongs now; it may have been elsewhere before.
         receipts: whether delivered documents get a sidecar.
     """
-    for name in _documents(folders.work):
-        _end_rename(name, folders)
-    for name in os.listdir(folders.work.fd):
-        _remove_remains(name, folders.work)
-    found = [_read(name, folders, receipts=receipts) for name in _documents(folders.work)]
+    work = shelves.folders.work
+    for name in _documents(work):
+        _end_rename(name, shelves)
+    for name in os.listdir(work.fd):
+        _remove_remains(name, work)
+    found = [_read(name, shelves, receipts=receipts) for name in _documents(work)]
     return [one for one in found if one is not None]
 
 
@@ -100,11 +101,11 @@ def _documents(work: Folder) -> list[str]:
     return sorted(name for name in os.listdir(work.fd) if not name.startswith(".") and not name.endswith(SUFFIX))
 
 
-def _end_rename(work_name: str, folders: Folders) -> None:
-    found = os.stat(work_name, dir_fd=folders.work.fd, follow_symlinks=False)
-    others = (folders.drop, folders.done, folders.failed)
-    if found.st_nlink > 1 and any(_holds(folder, found.st_ino) for folder in others):
-        os.unlink(work_name, dir_fd=folders.work.fd)
+def _end_rename(work_name: str, shelves: Shelves) -> None:
+    work = shelves.folders.work.fd
+    found = os.stat(work_name, dir_fd=work, follow_symlinks=False)
+    if found.st_nlink > 1 and any(_holds(folder, found.st_ino) for folder in shelves.everywhere()):
+        os.unlink(work_name, dir_fd=work)
 
 
 def _holds(folder: Folder, inode: int) -> bool:
@@ -120,16 +121,18 @@ def _remove_remains(name: str, work: Folder) -> None:
         os.unlink(name, dir_fd=work.fd)
 
 
-def _read(work_name: str, folders: Folders, *, receipts: bool) -> Recovered | Completed | None:
-    found = os.stat(work_name, dir_fd=folders.work.fd, follow_symlinks=False)
+def _read(work_name: str, shelves: Shelves, *, receipts: bool) -> Recovered | Completed | None:
+    work = shelves.folders.work
+    found = os.stat(work_name, dir_fd=work.fd, follow_symlinks=False)
     if not _is_regular(found):
         return None
-    note = read_receipt(note_name(work_name), folders.work, note=True)
+    note = read_receipt(note_name(work_name), work, note=True)
     if note is not None and note.state != "waiting":
-        _take_back(work_name, note, folders)
+        for folder in shelves.places(note):
+            _take_back(work_name, note, work, folder)
         try:
-            if _tells_of(note, work_name, folders.work):
-                return _complete(work_name, note, folders, sidecar=receipts or note.state == "failed")
+            if _tells_of(note, work_name, work):
+                return _complete(work_name, note, shelves, sidecar=receipts or note.state == "failed")
         except OSError as error:
             if error.errno not in ITS_OWN | {errno.EACCES}:
                 raise
@@ -150,26 +153,30 @@ def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
         return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 
 
-def _complete(work_name: str, note: Receipt, folders: Folders, *, sidecar: bool) -> Completed:
-    target = folders.done if note.state == "done" else folders.failed
-    while True:
-        name = free_name(original_name(work_name), target, sidecar=sidecar)
-        note = _renamed(note, name, work_name, folders.work)
-        if carry_out(work_name, name, folders, target, note if sidecar else None):
-            return Completed(name, note)
+def _complete(work_name: str, note: Receipt, shelves: Shelves, *, sidecar: bool) -> Completed:
+    folders = shelves.folders
+
+    def moves(target: Folder) -> Completed:
+        nonlocal note  # as it is on the disk
+        while True:
+            name = free_name(original_name(work_name), target, sidecar=sidecar)
+            note = _renamed(note, name, work_name, folders.work)
+            if carry_out(work_name, name, folders, target, note if sidecar else None):
+                return Completed(name, note)
+
+    return shelves.put(note, moves)
 
 
-def _take_back(work_name: str, note: Receipt, folders: Folders) -> None:
+def _take_back(work_name: str, note: Receipt, work: Folder, target: Folder) -> None:
     """Remove the receipt that lies under its final name, with no document beside it yet: the moves begin anew.
 
     Left there until it is known whether the document can be moved now, it would take the name from that very document.
     """
-    target = folders.done if note.state == "done" else folders.failed
     likely = islice(candidates(original_name(work_name)), _MOST_NUMBERS)
     name = next((one for one in likely if encodable(one) == note.file), None)
     if name is None or exists(name, target.fd) or not exists(name + SUFFIX, target.fd):
         return
-    if _inode(name + SUFFIX, target) == _inode(note_name(work_name), folders.work) or (
+    if _inode(name + SUFFIX, target) == _inode(note_name(work_name), work) or (
         read_receipt(name + SUFFIX, target) == note  # a copy, where there are no hard links
     ):
         os.unlink(name + SUFFIX, dir_fd=target.fd)
@@ -180,9 +187,8 @@ def _inode(name: str, folder: Folder) -> int:
 
 
 def _renamed(note: Receipt, name: str, work_name: str, work: Folder) -> Receipt:
-    if note.file == encodable(name):
-        return note
-    renamed = msgspec.structs.replace(note, file=encodable(name))
-    with Slot(work) as slot:
-        slot.write(renamed, note_name(work_name))
+    renamed = named(note, name)
+    if renamed is not note:
+        with Slot(work) as slot:
+            slot.write(renamed, note_name(work_name))
     return renamed

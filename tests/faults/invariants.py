@@ -9,7 +9,7 @@ I6  every sidecar can be read, tells of the document beside it, and has one; not
     receipt, no note without its document, no second name
 I7  the secret is in no file but the configuration, in no output, and in no process list
 
-Raises AssertionError with the name of what is broken.
+Folders for months in `done/` count as it. Raises AssertionError with the name of what is broken.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.integration.place import documents, names, sidecar
+from tests.integration.place import documents, names, sidecar, with_months
 from tests.integration.program import API_CODE
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _SHORTCUT, _ADDRESS = b"[InternetShortcut]", b"URL="
 
 def assert_all_delivered(api: StandIn, place: Place, dropped: Mapping[str, bytes]) -> None:
     """Everything that was dropped is done, and nothing else is anywhere."""
-    done = documents(place.done)
+    done = sorted(name for folder in with_months(place.done) for name in documents(folder))
     assert done == sorted(dropped), f"I1: not all are done, or others are: {set(done) ^ set(dropped)}"
     assert names(place.failed) == [], "I1: something failed"
     assert_sound(api, place, dropped)
@@ -90,11 +90,11 @@ def _assert_each_in_one_place(place: Place, dropped: Mapping[str, bytes]) -> Non
 def _assert_done_is_accepted(requests: list[Request], place: Place) -> None:
     accepted = [one.part.content for one in requests if one.status == 200]
     unknown = [one.part.content for one in requests if one.status is None]
-    for name in documents(place.done):
-        content = _as_sent((place.done / name).read_bytes())
+    for path in (folder / name for folder in with_months(place.done) for name in documents(folder)):
+        name, content = path.name, _as_sent(path.read_bytes())
         assert content in accepted, f"I4: {name} was never accepted"
         times = accepted.count(content) + unknown.count(content)
-        assert times == 1 or sidecar(place.done / name)["in_doubt"], f"I3: {name} was sent {times} times"
+        assert times == 1 or sidecar(path)["in_doubt"], f"I3: {name} was sent {times} times"
     for name in documents(place.failed):
         was_accepted = _as_sent((place.failed / name).read_bytes()) in accepted
         assert not was_accepted or sidecar(place.failed / name)["in_doubt"], f"I4: {name} was accepted, and failed"
@@ -115,10 +115,11 @@ def _names(line: str, name: str) -> bool:
 
 
 def _assert_sidecars_tell_the_truth(place: Place) -> None:
-    for folder in (place.done, place.failed):
+    for folder in (*with_months(place.done), place.failed):
         for name in documents(folder):
             assert f"{name}.json" in names(folder), f"I6: {folder / name} without its sidecar"
-    for folder, state in ((place.work, "waiting"), (place.done, "done"), (place.failed, "failed")):
+    done = [(folder, "done") for folder in with_months(place.done)]
+    for folder, state in ((place.work, "waiting"), *done, (place.failed, "failed")):
         for path in folder.glob("*.json"):
             document = path.with_suffix("")
             told = sidecar(document)
@@ -133,7 +134,7 @@ def _assert_nothing_left_behind(place: Place) -> None:
     waiting = set(documents(place.work))
     for name in names(place.work):
         assert name in waiting or name.removesuffix(".json") in waiting, f"I6: {name} in the work folder"
-    for folder in (place.done, place.failed):
+    for folder in (*with_months(place.done), place.failed):
         for name in names(folder):
             assert stat.S_ISREG(os.lstat(folder / name).st_mode), f"I6: {name} is no file"
     for folder in _folders(place):
@@ -142,7 +143,7 @@ def _assert_nothing_left_behind(place: Place) -> None:
 
 
 def _folders(place: Place) -> tuple[Path, ...]:
-    return (place.drop, place.work, place.done, place.failed)
+    return (place.drop, place.work, *with_months(place.done), place.failed)
 
 
 def _as_sent(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.injection import FILE_CALLS, NETWORK_CALLS, injected, needs_strace
 from tests.faults.invariants import assert_sound
 from tests.integration.answers import OK, Answer
-from tests.integration.place import documents, names, pdf, sidecar
+from tests.integration.place import documents, names, pdf, sidecar, with_months
 from tests.integration.program import until
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SHORTCUT = "[InternetShortcut]\r\nURL=https://example.com/{}.pdf\r\n"
 class Delivery(NamedTuple):
     """One way from the drop folder to another; `least` is how many calls it makes at the very least.
 
-    `status` is that of a run that takes it there.
+    `status` is that of a run that takes it there, and `layout` that of the done folder.
     """
 
     name: str
@@ -36,12 +36,14 @@ class Delivery(NamedTuple):
     answers: tuple[Answer, ...]
     least: int
     status: int = 0
+    layout: str = "flat"
 
 
 DELIVERIES = {
     "document": Delivery("{}.pdf", pdf, (OK,), 15),
     "shortcut": Delivery("{}.url", lambda number: SHORTCUT.format(number).encode(), (OK,), 15),
     "bad name": Delivery("order no. {}.pdf", pdf, (OK,), 10, 1),
+    "by month": Delivery("{}.pdf", pdf, (OK,), 16, layout="month"),
     "second attempt": Delivery("{}.pdf", pdf, (Answer(503, b""), OK), 25),
 }
 
@@ -52,15 +54,16 @@ def test_killed_at_every_call(  # noqa: PLR0913, PLR0917 - pytest gives what is 
     api: StandIn, place: Place, warm: Warm, tmp_path: Path, record_property: Callable[[str, object], None], kind: str
 ) -> None:
     """Killed at the first, the second, … call of a delivery: the next start brings the file to its place."""
-    place.configure(api__workers=1)
     delivery = DELIVERIES[kind]
+    place.configure(api__workers=1, done_layout=delivery.layout)
     dropped: dict[str, bytes] = {}
-    kills = dict.fromkeys(FILE_CALLS + NETWORK_CALLS, 0)
+    kills = dict.fromkeys(("mkdirat", *FILE_CALLS, *NETWORK_CALLS), 0)
     for call in kills:
         while (number := kills[call] + 1) < MOST:
             label = f"{call}-{number}"
             pid, dropped[f"{label}-0.pdf"] = warm.start_on(api, place, f"{label}-0.pdf")
             name, content = delivery.name.format(label), delivery.content(label)
+            _turn_the_month(place)
             api.script(label, *delivery.answers)
             with injected(pid, call, "signal=KILL", number, tmp_path / "trace"):
                 place.put(name, content)
@@ -80,7 +83,15 @@ def test_killed_at_every_call(  # noqa: PLR0913, PLR0917 - pytest gives what is 
             kills[call] = number
     record_property(f"killed at each call of a delivery ({kind})", kills)
     assert sum(kills.values()) >= delivery.least
+    assert kills["mkdirat"] == (delivery.layout == "month")
     assert max(kills.values()) < MOST - 1
+
+
+def _turn_the_month(place: Place) -> None:
+    """Let this month's folder be an old one's, so that the next delivery has to make its own."""
+    months = with_months(place.done)[1:]
+    if months:
+        months[-1].rename(place.done / f"{1000 + len(months)}-01")
 
 
 def _is_at_its_place(place: Place, name: str) -> bool:
@@ -90,4 +101,4 @@ def _is_at_its_place(place: Place, name: str) -> bool:
 def _is_known(place: Place, name: str) -> bool:
     """Whether what is to become of it is written down: in its note, or by where it lies."""
     noted = f"{name}.json" in names(place.work) and sidecar(place.work / name)["state"] != "waiting"
-    return noted or name in names(place.done) + names(place.failed)
+    return noted or name in names(place.failed) or name in place.delivered()

@@ -21,7 +21,7 @@ from tests.faults.injection import FILE_CALLS, injected, needs_strace, standing_
 from tests.faults.invariants import assert_all_delivered, assert_sound
 from tests.faults.mounts import copy_image, make_image, mount_image, needs_images, on_image, shut_down, sync, unmount
 from tests.integration.answers import OK, Answer, refused
-from tests.integration.place import Place, documents, invoices, names, pdf, sidecar
+from tests.integration.place import Place, documents, invoices, names, pdf, sidecar, with_months
 from tests.integration.program import PATIENCE, lines_with, until
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 pytestmark = needs_images
 
 _STEP = 0.002
-_EVERY_CALL = (",".join(FILE_CALLS), "signal=STOP", "1+")
+_EVERY_CALL = (",".join(("mkdirat", *FILE_CALLS)), "signal=STOP", "1+")
 
 
 class Moment(NamedTuple):
@@ -84,6 +84,7 @@ def test_the_method_can_fail(image: Path, tmp_path: Path) -> None:
 
 
 @needs_strace
+@pytest.mark.parametrize("layout", ["flat", "month"])
 def test_the_power_goes_at_any_call(  # noqa: PLR0913, PLR0917 - pytest gives what is asked for
     api: StandIn,
     place: Place,
@@ -92,6 +93,7 @@ def test_the_power_goes_at_any_call(  # noqa: PLR0913, PLR0917 - pytest gives wh
     warm: Warm,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
+    layout: str,
 ) -> None:
     """One delivered, one answered 503 first, one refused: whenever the power goes, nothing is lost or sent twice.
 
@@ -100,6 +102,8 @@ def test_the_power_goes_at_any_call(  # noqa: PLR0913, PLR0917 - pytest gives wh
     api.script("2", Answer(503, b""), OK)
     api.script("3", refused(103, "closed"))
     dropped = invoices("123")
+    place.configure(done_layout=layout)
+    sync(place.root)
     daemon = start()
     stops = 0
     moments: dict[Path, Moment] = {}
@@ -111,7 +115,7 @@ def test_the_power_goes_at_any_call(  # noqa: PLR0913, PLR0917 - pytest gives wh
         moments[copy] = Moment(copy, answered, daemon.lines)
     assert daemon.stop() == 0
     unmount(place.root)
-    record_property("calls after which the power went, and different disks", f"{stops}, {len(moments)}")
+    record_property(f"calls after which the power went, and different disks ({layout})", f"{stops}, {len(moments)}")
     assert stops > 3 * 15
     assert len(moments) > 3 * 3
     for moment in moments.values():
@@ -145,8 +149,8 @@ def _stands_still(daemon: Program, is_over: Callable[[], bool]) -> bool:
 
 def _assert_all_ends_well(api: StandIn, place: Place, moment: Moment, dropped: Mapping[str, bytes], warm: Warm) -> None:
     with on_image(moment.image, place.root):
-        filed = {name for folder in (place.done, place.failed) for name in documents(folder)}
-        for folder in (place.done, place.failed, place.work):
+        filed = {*place.delivered(), *documents(place.failed)}
+        for folder in (*with_months(place.done), place.failed, place.work):
             for name in names(folder):
                 if name.endswith(".json"):
                     assert json.loads((folder / name).read_bytes())["file"], f"half a sidecar: {folder / name}"
@@ -156,7 +160,7 @@ def _assert_all_ends_well(api: StandIn, place: Place, moment: Moment, dropped: M
         api.requests[:] = moment.answered
         finished = warm.run("run", "--once", "-c", place.config)
         assert finished.status in {0, 1}, finished.err
-        assert documents(place.done) == ["1.pdf", "2.pdf"], finished.err
+        assert sorted(place.delivered()) == ["1.pdf", "2.pdf"], finished.err
         assert documents(place.failed) == ["3.pdf"], finished.err
         sent_again = api.requests[len(moment.answered) :]
         assert not filed & {f"{request.order_id}.pdf" for request in sent_again}, "sent, though it was filed"

@@ -2,7 +2,8 @@
 
 What is found is what five crashes and a stop left, each a real one: a document whose room for a receipt was never
 written, one in doubt, one decided and not yet filed, one whose receipt already lies in its place, one filed whose note
-is still there, one that waits for its next attempt; and a fresh one in the drop folder.
+is still there, one that waits for its next attempt; and a fresh one in the drop folder. Also where the crashed runs, or
+those that find what they left, had `done_layout: month`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pytest
 from tests.faults.injection import READING_CALLS, START_CALLS, injected, needs_strace, was_hit
 from tests.faults.invariants import assert_all_delivered
 from tests.integration.answers import Answer
-from tests.integration.place import Place, documents, names, pdf
+from tests.integration.place import Place, documents, names, pdf, with_months
 from tests.integration.program import until
 from tests.integration.stand_in import StandIn
 
@@ -35,6 +36,8 @@ ANSWERED = ("decided", "placed", "filed")  # with the answer written down
 # Of the errors one at each call, in turn, and EACCES besides; at calls that only read, one of the last two.
 STEPS = {"newfstatat": 3}  # a start looks at so much that only every third look is disturbed
 ERRORS = ("ENOSPC", "EROFS", "EIO", "EACCES")
+# That of the runs that crashed, and that of those that find what they left.
+LAYOUTS = [("flat", "flat"), ("flat", "month"), ("month", "flat"), ("month", "month")]
 
 
 class Remains(NamedTuple):
@@ -46,15 +49,16 @@ class Remains(NamedTuple):
 
 
 @pytest.fixture
-def remains(api: StandIn, place: Place, warm: Warm, tmp_path: Path) -> Remains:
-    """Crash again and again, and collect what that leaves in one drop folder."""
-    place.configure(api__workers=1)
+def remains(request: pytest.FixtureRequest, api: StandIn, place: Place, warm: Warm, tmp_path: Path) -> Remains:
+    """Crash again and again, in a layout, and collect what that leaves in one drop folder."""
+    place.configure(api__workers=1, done_layout=getattr(request, "param", "flat"))
     found = Remains(tmp_path / "remains", {"fresh.pdf": pdf("fresh")}, api.requests)
     found.drop.mkdir()
     for name, (call, number) in CRASHES.items():
         pid, _ = warm.start_on(api, place, f"{name}-first.pdf")
-        (place.done / f"{name}-first.pdf").unlink()
-        (place.done / f"{name}-first.pdf.json").unlink()
+        first = place.delivered()[f"{name}-first.pdf"]
+        first.with_name(f"{first.name}.json").unlink()
+        first.unlink()
         with injected(pid, call, "signal=KILL", number, tmp_path / "trace"):
             place.put(f"{name}.pdf", pdf(name))
             until(lambda: warm.has_ended, name)
@@ -82,25 +86,26 @@ def _leave_unanswered(api: StandIn, place: Place, warm: Warm, name: str, answer:
 
 def _collect(place: Place, found: Remains, name: str) -> None:
     found.dropped[f"{name}.pdf"] = pdf(name)
-    for folder in (place.work, place.done):
-        target = found.drop / folder.name
+    for folder in (place.work, *with_months(place.done)):
+        target = found.drop / folder.relative_to(place.drop)
         target.mkdir(exist_ok=True)
         for one in names(folder):
             (folder / one).rename(target / (f"{one}-{name}" if one.startswith(".") else one))
 
 
 @needs_strace
+@pytest.mark.parametrize(("remains", "layout"), LAYOUTS, indirect=["remains"])
 def test_killed_at_every_call_of_a_start(
-    remains: Remains, warm: Warm, tmp_path: Path, record_property: Callable[[str, object], None]
+    remains: Remains, layout: str, warm: Warm, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Killed at the first, the second, … call on a folder: the next start completes what was begun."""
-    kills = dict.fromkeys(START_CALLS, 0)
+    """Killed at the first, the second, … call on a folder: the next start completes what was begun, in any layout."""
+    kills = dict.fromkeys((*START_CALLS, "mkdirat") if layout == "month" else START_CALLS, 0)
     for call in kills:
         for number in range(1, MOST):
-            if not _disturb(remains, warm, tmp_path, (call, "signal=KILL", number)):
+            if not _disturb(remains, warm, tmp_path, (call, "signal=KILL", number), layout):
                 break
             kills[call] = number
-    record_property("killed at each call of a start", kills)
+    record_property(f"killed at each call of a start ({layout})", kills)
     assert all(kills.values())
 
 
@@ -121,7 +126,7 @@ def test_an_error_at_every_call_of_a_start(
     assert met
 
 
-def _disturb(remains: Remains, warm: Warm, tmp_path: Path, fault: tuple[str, str, int]) -> bool:
+def _disturb(remains: Remains, warm: Warm, tmp_path: Path, fault: tuple[str, str, int], layout: str = "flat") -> bool:
     """Start on a copy of the remains, with a fault, and then without; False when the fault was not met."""
     root = tmp_path / "copy"
     shutil.rmtree(root, ignore_errors=True)
@@ -129,7 +134,7 @@ def _disturb(remains: Remains, warm: Warm, tmp_path: Path, fault: tuple[str, str
     with StandIn() as api:
         api.requests = list(remains.requests)
         place = Place(root, api.base_url)
-        place.configure(api__workers=1)
+        place.configure(api__workers=1, done_layout=layout)
         subprocess.run(["cp", "-a", f"{remains.drop}/.", place.drop], check=True)  # with hard links, as they were
         hit = _start_with(place, warm, tmp_path / "trace", fault)
         finished = warm.run("run", "--once", "-c", place.config)
@@ -142,7 +147,7 @@ def _disturb(remains: Remains, warm: Warm, tmp_path: Path, fault: tuple[str, str
 
 def _start_with(place: Place, warm: Warm, trace: Path, fault: tuple[str, str, int]) -> bool:
     trace.unlink(missing_ok=True)
-    folders = (place.drop, place.work, place.done, place.failed)
+    folders = (place.drop, place.work, *with_months(place.done), place.failed)
     receipts = (place.work / f".receipt-{number}" for number in range(1, 9))
     files = (place.work / name for name in documents(place.work))
     pid = warm.start("run", "--once", "-c", place.config, held=True)

@@ -106,7 +106,12 @@ class Place:
     def is_filed(self, folder: Path, *wanted: str) -> bool:
         """Whether the last step was made: the note in the work folder goes after the document has its place."""
         notes = {f"{name}.json" for name in wanted}
-        return set(wanted) <= set(names(folder)) and not notes & set(names(self.work))
+        there = {name for one in with_months(folder) for name in names(one)}
+        return set(wanted) <= there and not notes & set(names(self.work))
+
+    def delivered(self) -> dict[str, Path]:
+        """The documents in the done folder and in those for months, by their names; of several of a name, the last."""
+        return {name: folder / name for folder in with_months(self.done) for name in documents(folder)}
 
     def _until_filed(self, folder: Path, wanted: Sequence[str]) -> None:
         until(lambda: self.is_filed(folder, *wanted), f"{wanted} in {folder.name}/, which holds {names(folder)}")
@@ -118,6 +123,11 @@ def names(folder: Path) -> list[str]:
         return sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())
     except FileNotFoundError:
         return []
+
+
+def with_months(folder: Path) -> list[Path]:
+    """Return a folder, and those for months in it (`done_layout: month`)."""
+    return [folder, *(path for path in sorted(folder.glob("????-??")) if path.is_dir() and not path.is_symlink())]
 
 
 def documents(folder: Path) -> list[str]:

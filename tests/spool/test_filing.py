@@ -34,21 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from invoice_watcher.receipt import Receipt, State
+    from invoice_watcher.receipt import State
 
 NAME = "12345.pdf"
 
 
-def final(state: State = "done") -> Callable[[str], Receipt]:
-    """Return what makes the receipt for a final name."""
-    return lambda name: receipt(state, os.fsencode(name).decode(errors="replace"))
-
-
 def filed(box: Box, work_name: str = NAME, state: State = "done", *, sidecar: bool = True) -> str:
     """File a claimed document away; return its final name."""
-    target = box.folders.done if state == "done" else box.folders.failed
     with Slot(box.folders.work) as slot:
-        return file_away(work_name, box.folders, target, final(state), slot, sidecar=sidecar)
+        return file_away(work_name, box.shelves(), receipt(state), slot, sidecar=sidecar)
 
 
 def claimed(box: Box, work_name: str = NAME, raw: bytes = PDF) -> None:
@@ -117,15 +111,13 @@ def test_the_numbers_go_on(box: Box) -> None:
 def test_a_name_that_is_taken_in_that_instant_is_not_replaced(box: Box) -> None:
     """Somebody creates the file between the look and the rename: next number, and no orphaned receipt."""
     claimed(box)
-
-    def taking(name: str) -> Receipt:
-        if name == NAME:
-            _file(box.done / name)
-        return receipt("done", name)
-
-    with Slot(box.folders.work) as slot:
-        name = file_away(NAME, box.folders, box.folders.done, taking, slot, sidecar=True)
-    assert name == "12345.2.pdf"
+    with traced() as calls:
+        filed(box)
+    for path in box.done.iterdir():
+        path.unlink()
+    claimed(box)
+    with interrupted(calls.index("renameat2") + 1, lambda: _file(box.done / NAME)):
+        assert filed(box) == "12345.2.pdf"
     assert box.names() == {f"done/{NAME}", "done/12345.2.pdf", "done/12345.2.pdf.json"}
 
 

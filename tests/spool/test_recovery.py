@@ -35,9 +35,9 @@ DONE = {f"done/{NAME}": PDF, f"done/{NAME}.json": written("done")}
 def recovered(box: Box, *, receipts: bool = True) -> list[Recovered | Completed]:
     """Restart, and bring the work folder in order; doing so again finds nothing new to do."""
     box.reopen()
-    found = recover(box.folders, receipts=receipts)
+    found = recover(box.shelves(), receipts=receipts)
     again = [one for one in found if isinstance(one, Recovered)]
-    assert recover(box.folders, receipts=receipts) == again
+    assert recover(box.shelves(), receipts=receipts) == again
     return found
 
 
@@ -269,9 +269,8 @@ def filing(box: Box, state: State, *, sidecar: bool) -> Callable[[], object]:
     """Return the filing away of a claimed document, as a worker does it."""
 
     def work() -> None:
-        target = box.folders.done if state == "done" else box.folders.failed
         with Slot(box.folders.work) as slot:
-            file_away(NAME, box.folders, target, lambda name: receipt(state, name), slot, sidecar=sidecar)
+            file_away(NAME, box.shelves(), receipt(state), slot, sidecar=sidecar)
 
     return work
 
@@ -325,7 +324,7 @@ def test_a_crash_at_any_step_of_the_recovery(memory_box: Box, kernel: None) -> N
         box.put(f"done/{NAME}", OTHER_PDF)
         box.put(f".processing/{NAME}")
         box.put(f".processing/{NAME}.json", written("done"))
-        killed = killed_at(call, lambda: recover(box.folders, receipts=True))
+        killed = killed_at(call, lambda: recover(box.shelves(), receipts=True))
         assert len(inodes_of(box, PDF)) == 1
         recovered(box)
         assert box.files() == {

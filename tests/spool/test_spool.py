@@ -24,7 +24,7 @@ from tests.support.kernel import interrupted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from invoice_watcher.receipt import Receipt, State
+    from invoice_watcher.receipt import State
     from invoice_watcher.schedule import Task
 
 NAME = "12345.pdf"
@@ -234,7 +234,7 @@ def filing(box: Box, name: str, *, delivered: bool) -> Callable[[], object]:
 
     def work() -> object:
         with closing(snapshot), spool.reserve() as slot:
-            return spool.finish(task, snapshot, lambda name: receipt(state, name), slot, delivered=delivered)
+            return spool.finish(task, snapshot, receipt(state, name), slot)
 
     return work
 
@@ -316,17 +316,12 @@ def test_a_claim_of_a_vanished_document_says_so(box: Box) -> None:
     assert not task.claimed
 
 
-def final(name: str) -> Receipt:
-    """Return the receipt of a delivered document."""
-    return receipt("done", name)
-
-
 def test_a_finished_document_lies_beside_its_receipt(box: Box) -> None:
     """And nothing is left in the work folder."""
     task, snapshot = claimed(box)
     spool = box.spool()
     with closing(snapshot), spool.reserve() as slot:
-        assert spool.finish(task, snapshot, final, slot, delivered=True) == NAME
+        assert spool.finish(task, snapshot, receipt("done"), slot) == NAME
     assert box.files() == {f"done/{NAME}": PDF, f"done/{NAME}.json": written("done")}
 
 
@@ -339,7 +334,7 @@ def test_a_document_changed_meanwhile_is_not_finished(box: Box, change: str) -> 
         if change == "grown":
             writer.write(b"more")
             writer.close()
-        assert spool.finish(task, snapshot, final, slot, delivered=True) is None
+        assert spool.finish(task, snapshot, receipt("done"), slot) is None
     assert box.names() == {f".processing/{NAME}"}
 
 
@@ -350,17 +345,18 @@ def test_a_delivery_removes_the_receipt_of_the_earlier_failure(box: Box) -> None
     task, snapshot = claimed(box)
     spool = box.spool()
     with closing(snapshot), spool.reserve() as slot:
-        spool.finish(task, snapshot, final, slot, delivered=True)
+        spool.finish(task, snapshot, receipt("done"), slot)
     assert box.names() == {f"done/{NAME}", f"done/{NAME}.json", "failed/6789.pdf.json"}
 
 
 def test_without_receipts_only_rejections_have_one(box: Box) -> None:
     """`receipts: false` leaves nothing but documents in done."""
     spool = box.spool(receipts=False)
-    for delivered in (True, False):
+    states: tuple[State, ...] = ("done", "failed")
+    for state in states:
         task, snapshot = claimed(box)
         with closing(snapshot), spool.reserve() as slot:
-            spool.finish(task, snapshot, final, slot, delivered=delivered)
+            spool.finish(task, snapshot, receipt(state), slot)
     assert box.names() == {f"done/{NAME}", f"failed/{NAME}", f"failed/{NAME}.json"}
 
 

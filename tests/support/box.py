@@ -12,11 +12,13 @@ from invoice_watcher.receipt import Receipt, decode, encode
 from invoice_watcher.schedule import Task
 from invoice_watcher.settling import Unready
 from invoice_watcher.spool import Folders, Snapshot, Spool
+from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import signature_of, take_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from invoice_watcher.config.model import DoneLayout
     from invoice_watcher.receipt import State
 
 MIB = 1024 * 1024
@@ -44,9 +46,13 @@ class Box:
         self.folders.close()
         self.folders = self.open()
 
-    def spool(self, *, receipts: bool = True) -> Spool:
+    def spool(self, *, receipts: bool = True, layout: DoneLayout = "flat") -> Spool:
         """Give the door to these folders."""
-        return Spool(self.folders, largest=LARGEST, receipts=receipts)
+        return Spool(self.folders, largest=LARGEST, receipts=receipts, layout=layout)
+
+    def shelves(self, layout: DoneLayout = "flat") -> Shelves:
+        """Give these folders as places for what has been decided."""
+        return Shelves(self.folders, monthly=layout == "month")
 
     def put(self, place: str, raw: bytes = PDF) -> Path:
         """Write a file: `put("12345.pdf")` drops it, `put("done/12345.pdf")` lays it elsewhere."""
@@ -66,16 +72,16 @@ class Box:
         return taken
 
     def files(self) -> dict[str, bytes]:
-        """Return every regular file in the four folders with its bytes."""
+        """Return every regular file in the four folders, and in those for months, with its bytes."""
         return {
-            f"{'' if folder == self.root else folder.name + '/'}{path.name}": path.read_bytes()
-            for folder in (self.drop, self.done, self.failed, self.work)
+            str(path.relative_to(self.root)): path.read_bytes()
+            for folder in (self.drop, self.done, *sorted(self.done.glob("????-??/")), self.failed, self.work)
             for path in sorted(folder.iterdir())
             if stat.S_ISREG(path.lstat().st_mode)
         }
 
     def names(self) -> set[str]:
-        """Return the names of every regular file in the four folders."""
+        """Return the names of all these files."""
         return set(self.files())
 
     def receipt(self, place: str) -> Receipt:
@@ -89,9 +95,9 @@ class Box:
         self.folders.close()
 
 
-def receipt(state: State, file: str = "12345.pdf", raw: bytes = PDF) -> Receipt:
-    """Return the receipt of a document with these bytes."""
-    finished_at = None if state == "waiting" else "2026-11-22T10:15:02.456Z"
+def receipt(state: State, file: str = "12345.pdf", raw: bytes = PDF, *, month: str = "2026-11") -> Receipt:
+    """Return the receipt of a document with these bytes, decided in this month."""
+    finished_at = None if state == "waiting" else f"{month}-22T10:15:02.456Z"
     return Receipt(
         state=state,
         order_id="12345",

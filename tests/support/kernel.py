@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _OS_CALLS = (
-    "open", "read", "stat", "fstat", "listdir", "scandir", "rename", "link", "unlink", "fsync", "fchmod",
+    "open", "read", "stat", "fstat", "listdir", "scandir", "rename", "link", "unlink", "mkdir", "fsync", "fchmod",
     "pwrite", "ftruncate", "posix_fallocate",
 )  # fmt: skip
 
