@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoice_watcher.config.authorities import unfit_bundle
-from invoice_watcher.config.credentials import find_api_code, warnings
+from invoice_watcher.config.credentials import Located, find_api_code, locate_api_code, warnings
 from invoice_watcher.config.document import LARGEST_DOCUMENT
 from invoice_watcher.config.json_schema import schema, schema_text
 from invoice_watcher.config.model import ORDER_ID_PATTERN, Config
@@ -46,6 +46,7 @@ __all__ = [
     "Config",
     "Environment",
     "Level",
+    "Located",
     "Log",
     "LogFormat",
     "Metrics",
@@ -58,6 +59,7 @@ __all__ = [
     "find_api_code",
     "is_guid",
     "load",
+    "locate_api_code",
     "parse",
     "schema",
     "schema_text",

@@ -109,7 +109,7 @@ class NotifyUrl(Form):
         """Return the address as it is written."""
         text = word(scalar)
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", text):
-            raise ValueError("is no address; write one such as mailto://USER:PASSWORD@HOST or https://HOST/PATH")
+            raise ValueError("is no address; write one such as mailto://USER:PASSWORD@HOST or jsons://HOST/PATH")
         return text
 
     def json_schema(self) -> JsonSchema:

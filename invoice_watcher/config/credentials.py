@@ -1,6 +1,6 @@
 """Where the API code comes from, and what else in a configuration deserves a word.
 
-Asks the file system and the given environment, nothing else. `find_api_code` raises ConfigError, the
+Asks the file system and the given environment, nothing else. `locate_api_code` raises ConfigError, the
 administrator's fault, and never shows what it found; `warnings` raises nothing.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.config.secret import Secret, is_guid, without_codes
 from invoice_watcher.errors import ConfigError, ConfigFault
@@ -25,8 +25,21 @@ CREDENTIAL = "api-code"
 _LARGEST_FILE = 4096
 
 
+class Located(NamedTuple):
+    """An API code, in words where it was found, and the file that holds it, if any does but the configuration."""
+
+    code: Secret
+    where: str
+    path: Path | None = None
+
+
 def find_api_code(config: Config, environ: Mapping[str, str]) -> Secret:
-    """Return the API code of the first source that has one.
+    """Return the API code of the first source that has one; raises ConfigError as `locate_api_code` does."""
+    return locate_api_code(config, environ).code
+
+
+def locate_api_code(config: Config, environ: Mapping[str, str]) -> Located:
+    """Return the API code of the first source that has one, and which that is.
 
     In this order: the systemd credential `api-code` (systemd.exec(5), LoadCredential=), the file
     `api.api_code_file`, the variable `INVOICE_WATCHER_API_CODE`, the key `api.api_code`. The first source
@@ -38,13 +51,14 @@ def find_api_code(config: Config, environ: Mapping[str, str]) -> Secret:
     """
     credential = _credential(environ)
     if credential is not None:
-        return _checked(_content(credential), str(credential), "")
-    if config.api.api_code_file is not None:
-        return _of_file(config.api.api_code_file)
+        code = _checked(_content(credential), str(credential), "")
+        return Located(code, f"systemd credential {CREDENTIAL}", credential)
+    if (file := config.api.api_code_file) is not None:
+        return Located(_of_file(file), "file api.api_code_file", file)
     if environ.get(VARIABLE):
-        return _checked(environ[VARIABLE], f"${VARIABLE}", "")
+        return Located(_checked(environ[VARIABLE], f"${VARIABLE}", ""), f"variable ${VARIABLE}")
     if config.api.api_code is not None:
-        return _checked(config.api.api_code.reveal(), "configuration", "api.api_code")
+        return Located(_checked(config.api.api_code.reveal(), "configuration", "api.api_code"), "key api.api_code")
     raise _fault(
         "configuration",
         "api.api_code_file",
@@ -65,16 +79,10 @@ def _doubts(config: Config, path: Path) -> Iterator[tuple[str, str]]:
             "api.api_code",
             f"everyone can read the API code in this file; run: chmod o= {_quoted(path)}",
         )
+    if config.notify.urls and _open_to_all(path):
+        yield "notify.urls", f"everyone can read the passwords and tokens in these; run: chmod o= {_quoted(path)}"
     if path.absolute().parent == config.drop_dir:
         yield "drop_dir", "holds this configuration, which would be taken for an invoice; move one of them"
-    given = {
-        "metrics.listen": config.metrics.listen,
-        "metrics.textfile": config.metrics.textfile,
-        "notify.urls": config.notify.urls,
-    }
-    for key, value in given.items():
-        if value:
-            yield key, "has no effect in this version"
 
 
 def _open_to_all(path: Path) -> bool:

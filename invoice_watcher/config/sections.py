@@ -188,11 +188,11 @@ class Metrics(Section):
 
     listen: Annotated[
         str | None,
-        Setting(Listen(), "Serve the metrics over HTTP at HOST:PORT or :PORT. Null: do not.", null=True),
+        Setting(Listen(), "Serve the metrics over HTTP at HOST:PORT or :PORT, as /metrics. Null: do not.", null=True),
     ] = None
     textfile: Annotated[
         Path | None,
-        Setting(PathName(), "Write the metrics to this file, for node_exporter. Null: do not.", null=True),
+        Setting(PathName(), "Write the metrics to this file, NAME.prom, for node_exporter. Null: do not.", null=True),
     ] = None
 
 

@@ -17,7 +17,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from ssl import SSLCertVerificationError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 import requests
@@ -36,7 +36,7 @@ from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Source
 from invoice_watcher.policy import Reply, judge_network_fault, judge_reply
 from invoice_watcher.receipt import LONGEST_RESPONSE
 from invoice_watcher.uploader.body import Body
-from invoice_watcher.uploader.transport import Client, is_framed, read_bounded, running
+from invoice_watcher.uploader.transport import Client, is_framed, read_bounded, running, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,11 +44,21 @@ if TYPE_CHECKING:
     from invoice_watcher.config import Api, Secret
     from invoice_watcher.validation import Document
 
+__all__ = ["NO_ORDER", "Answered", "Uploader", "tls_context"]
+
+NO_ORDER = "invoice-watcher-check"  # of a request that is about none
 _TRIES = 3
 _FIRST_PAUSE = 0.1  # seconds
 _REFUSALS = 300  # and above: statuses with which no server takes a document
 _NO_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # as http.client says it
 _PASSING = {408, 425, 429}  # of a proxy; what it answers from 500 on passes too, for it speaks of the way beyond
+
+
+class Answered(NamedTuple):
+    """What came of one request, and when it was answered by the other side's clock (its header `Date`), if it said."""
+
+    outcome: Outcome
+    date: str | None = None
 
 
 class Uploader:
@@ -82,6 +92,10 @@ class Uploader:
             outcome = self._retrying(self._try, document, deadline)
         return outcome
 
+    def knock(self) -> Answered:
+        """Send one request without a document, for no order there is: the API answers, and has nothing to change."""
+        return self._exchange(NO_ORDER, Body(None), time.monotonic() + self._api.deadline)
+
     def stop(self) -> None:
         """Break off what is being sent, from another thread; what begins afterwards is broken off too."""
         self._stop.set()
@@ -93,19 +107,21 @@ class Uploader:
         self._client.close()
 
     def _try(self, document: Document, deadline: float) -> Outcome:
-        body = Body(document)
+        return self._exchange(document.invoice.order_id or "", Body(document), deadline).outcome
+
+    def _exchange(self, order_id: str, body: Body, deadline: float) -> Answered:
         with self._deadlines.exchange(deadline) as exchange:
             try:
                 with running(exchange):
-                    reply = self._post(document, body, deadline)
+                    reply = self._post(order_id, body, deadline)
             except (OSError, HTTPError, ValueError) as error:
-                return _failed(error, exchange, body)
+                return Answered(_failed(error, exchange, body))
         if exchange.ended_because:
-            return _broken_off(exchange, body)
+            return Answered(_broken_off(exchange, body))
         if reply.status < _REFUSALS and not body.is_through:  # it cannot have taken what it never got
-            return judge_network_fault(("ConnectionError",), in_doubt=False, reached=True)
+            return Answered(judge_network_fault(("ConnectionError",), in_doubt=False, reached=True))
         text = self._any_spelling.sub("***", reply.body.decode("utf-8", "replace"))[:LONGEST_RESPONSE]
-        return self._without_code(judge_reply(reply, datetime.now(UTC), text))
+        return Answered(self._without_code(judge_reply(reply, datetime.now(UTC), text)), reply.date)
 
     def _without_code(self, outcome: Outcome) -> Outcome:
         """Blacken the API code in a message too: decoding may have undone an escape under which it was hidden."""
@@ -114,13 +130,11 @@ class Uploader:
         message = self._any_spelling.sub("***", outcome.problem.message)
         return replace(outcome, problem=replace(outcome.problem, message=message))
 
-    def _post(self, document: Document, body: Body, deadline: float) -> Reply:
+    def _post(self, order_id: str, body: Body, deadline: float) -> Reply:
         """Make the exchange; every exception of it is left to the caller."""
         remaining = max(deadline - time.monotonic(), 0.001)
         timeouts = (min(self._api.connect_timeout, remaining), min(self._api.read_timeout, remaining))
-        response = self._client.post(
-            f"/order/{quote(document.invoice.order_id or '', safe='')}/invoice", body, timeouts
-        )
+        response = self._client.post(f"/order/{quote(order_id, safe='')}/invoice", body, timeouts)
         try:
             raw = read_bounded(response)
         finally:

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from invoice_watcher import __version__
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable, Iterator
 
     from invoice_watcher.config import Api, Secret
@@ -93,6 +96,13 @@ def _prepared_url(base_url: str) -> str:
     request = requests.PreparedRequest()
     request.prepare_url(base_url, None)
     return (request.url or base_url).rstrip("/")
+
+
+def tls_context(api: Api) -> ssl.SSLContext:
+    """Return the terms on which a secure connection is made here; OSError when the trusted certificates are away."""
+    context = create_urllib3_context()
+    context.load_verify_locations(api.ca_bundle or DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
 def read_bounded(response: requests.Response) -> bytes:

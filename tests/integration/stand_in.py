@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PATH = re.compile(r"(?:http://[^/]+)?/web-api/order/([^/]+)/invoice")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NO_ORDER = "invoice-watcher-check"  # asked for without a document, so that nothing can be changed
 _POLL = 0.02
 PATIENCE = 30.0
 
@@ -287,7 +288,9 @@ def _faults_of(request: Request, *, matched: bool) -> list[str]:
         "has no other credentials": "authorization" not in headers,
         "has exactly one part": part is not None,
     }
-    if part is not None:
+    if request.order_id == _NO_ORDER:
+        allowed["has no document"] = {part.name for part in request.parts}.isdisjoint({"File", "FileUrl"})
+    elif part is not None:
         allowed["is a File or a FileUrl"] = part.name in {"File", "FileUrl"}
         allowed["names its file, a link does not"] = (part.file_name is not None) == (part.name == "File")
         allowed["is an octet-stream"] = part.name != "File" or part.content_type == "application/octet-stream"

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.clock import JUMPS, clock
+from tests.faults.users import CLERK, DAEMON, INVOICES, as_daemon, as_user, installed, needs_users
 from tests.integration.place import pdf
 from tests.integration.program import API_CODE, ROOT, redirected, run
+
+__all__ = ["clock"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.faults.clock import Clock
     from tests.integration.conftest import Start
     from tests.integration.place import Place
     from tests.integration.stand_in import StandIn
@@ -34,7 +39,16 @@ def test_all_is_well(api: StandIn, place: Place) -> None:
     assert finished.err == ""
     text = finished.out
     assert all(line.startswith(("ok ", "note ")) for line in text.splitlines())
-    for word in (str(place.config), api.base_url, str(place.done), "file system", "leases", "API code"):
+    for word in (
+        str(place.config),
+        api.base_url,
+        str(place.done),
+        "file system",
+        "room",
+        "leases",
+        "inotify",
+        "API code",
+    ):
         assert word in text
     assert API_CODE not in text
     assert api.requests == []
@@ -151,6 +165,15 @@ def test_a_wrong_configuration_outweighs_a_full_output(place: Place) -> None:
     assert redirected(">&- 2>&-", "check", "-c", place.config).status == 78
 
 
+def test_a_clock_that_was_never_set(place: Place, start: Start, clock: Clock) -> None:
+    """A machine that believes it is 1970: status 1, for configuration and folders are in order."""
+    clock.set(JUMPS["1970"])
+    program = start("check", "-c", place.config, **clock.env)
+    assert program.wait() == 1
+    assert "fault clock: this machine believes it is 1970-01-" in program.out
+    assert "timedatectl" in program.out
+
+
 def _unprivileged(*arguments: object) -> tuple[int, str]:
     """Run the program without the right to overlook permissions; returns the status, and all that it said."""
     command = [*_POWERLESS, sys.executable, "-m", "invoice_watcher", *map(str, arguments)]
@@ -179,15 +202,16 @@ def test_a_folder_beyond_one_that_is_shut(place: Place, shut: Path, key: str) ->
     place.configure(**{key: str(shut / "in")})
     status, text = _unprivileged("check", "-c", place.config)
     assert status == 78
-    assert f"{shut / 'in'} cannot be reached (Permission denied); let this user search the folders above it" in text
+    assert f"{shut / 'in'} cannot be reached (Permission denied); let this user (" in text
+    assert f") search {shut}\n" in text
 
 
 def test_a_drop_folder_beyond_one_that_is_shut(place: Place, shut: Path) -> None:
-    """Likewise for the drop folder: status 78, and its name."""
+    """Likewise for the drop folder: status 78, and its name, once."""
     place.configure(drop_dir=str(shut / "drop"))
     status, text = _unprivileged("check", "-c", place.config)
     assert status == 78
-    assert f"{shut / 'drop'} may not be opened by this user" in text
+    assert f"{shut / 'drop'} cannot be reached (Permission denied); let this user (" in text
 
 
 def test_a_configuration_beyond_reach(place: Place, shut: Path) -> None:
@@ -212,7 +236,7 @@ def test_a_path_that_is_too_long(place: Place) -> None:
     place.configure(drop_dir=LONG, done_dir="done")
     finished = run("check", "-c", place.config)
     assert finished.status == 78
-    assert f"{LONG} is longer than a path may be; choose a shorter one" in finished.out
+    assert f"{LONG} cannot be reached (File name too long); give it a shorter path" in finished.out
 
 
 def test_a_link_that_leads_nowhere_in_the_place_of_a_folder(place: Place) -> None:
@@ -248,3 +272,22 @@ def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.yaml")
     finished = run("check", "-c", tmp_path / "config.yaml", timeout=20)
     assert (finished.status, "is a pipe; it must be a file" in finished.err) == (78, True)
+
+
+@needs_users
+def test_the_service_and_others_on_an_installation(api: StandIn, start: Start) -> None:
+    """The service finds all well; without its capability a note tells so; root is sent to it; a clerk is no service."""
+    with installed(api.base_url) as place:
+        place.config.chmod(0o644)
+        place.configure(api__api_code=None)
+        code = {"INVOICE_WATCHER_API_CODE": API_CODE}
+        told = []
+        for within in (as_daemon(), as_user(DAEMON, INVOICES), (), as_user(CLERK.uid, INVOICES)):
+            program = start("check", "-c", place.config, within=within, **code)
+            told.append((program.wait(), program.out))
+    (service, plain, root, clerk) = told
+    assert [status for status, _ in told] == [0, 0, 0, 78]
+    assert "note " not in service[1]
+    assert "note  leases: not for the files of other users" in plain[1]
+    assert "note  user: this was tried as root" in root[1]
+    assert f"{place.work} may not be read, written and searched by this user; run check as {DAEMON}" in clerk[1]

@@ -182,7 +182,7 @@ def test_an_api_code_that_everyone_can_read_is_refused(place: Place, command: st
     place.configure(api__api_code_file=str(path))
     finished = run(command, "-c", place.config)
     assert finished.status == 78
-    assert f"chmod o= {path}" in finished.err
+    assert f"chmod o= {path}" in finished.err + finished.out
 
 
 @pytest.mark.parametrize("text", ["", API_CODE[:-1], API_CODE * 200])

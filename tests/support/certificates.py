@@ -34,15 +34,15 @@ class Certificate(NamedTuple):
     server: ssl.SSLContext
 
 
-def certificate(folder: Path, *, name: str = "IP:127.0.0.1", days: int = 2) -> Certificate:
-    """Make one for a subject alternative name; with negative days it has expired."""
+def certificate(folder: Path, *, name: str = "IP:127.0.0.1", days: int = 2, age: int = 1) -> Certificate:
+    """Make one for a subject alternative name, so many days old; with negative days it has expired."""
     key, request, names, path = (folder / part for part in ("key.pem", "request.pem", "names", "certificate.pem"))
     authority, database = folder / "authority", folder / "database"
     names.write_text(f"subjectAltName={name}\n")
     database.touch()
     authority.write_text(_AUTHORITY.format(folder=folder, database=database))
     now = datetime.now(UTC)
-    first, last = now + timedelta(days=min(0, days) - 1), now + timedelta(days=days)
+    first, last = now + timedelta(days=min(0, days) - age), now + timedelta(days=days)
     dates = f"-startdate {first:%Y%m%d%H%M%SZ} -enddate {last:%Y%m%d%H%M%SZ}"
     new = f"req -new -newkey rsa:2048 -nodes -keyout {key} -out {request} -subj /CN={folder.name}"
     sign = f"ca -batch -selfsign -notext -config {authority} -in {request} -keyfile {key} -extfile {names} -out {path}"

@@ -1,0 +1,168 @@
+"""A secure connection, or why there is none: real certificates, sound and unsound."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoice_watcher.checks.route import look_at_route
+from invoice_watcher.checks.tls import ends_soon
+from invoice_watcher.config import Api
+from tests.support.certificates import certificate
+from tests.support.findings import Line, drained
+from tests.support.rawserver import RawServer, answering
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.certificates import Certificate
+    from tests.support.rawserver import Peer
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Give a certificate for the server's own address."""
+    return certificate(tmp_path_factory.mktemp("sound"), days=365)
+
+
+def _told(url: str, bundle: Path | None, patience: float = 10.0) -> tuple[Line, bool]:
+    """Return the last thing that is told on the way, and whether it is open."""
+    told, is_open = drained(look_at_route(Api(base_url=url, ca_bundle=bundle, connect_timeout=patience)))
+    return told[-1], is_open
+
+
+def _told_of(made: Certificate, bundle: Path | None, host: str = "127.0.0.1") -> tuple[Line, bool]:
+    with RawServer(answering(), tls=made.server) as server:
+        return _told(server.url.replace("127.0.0.1", host), bundle)
+
+
+def test_a_sound_certificate(sound: Certificate) -> None:
+    """Until when it is valid, and who signed it: that shows a proxy that opens the traffic."""
+    line, is_open = _told_of(sound, sound.path)
+    assert (line.grade, line.subject, is_open) == ("ok", "TLS", True)
+    assert "TLSv1.3" in line.text
+    assert "by sound" in line.text
+    assert f"valid until {datetime.now(UTC) + timedelta(days=365):%Y-%m}" in line.text
+
+
+def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
+    """A note with the day, while there is time to renew it."""
+    old = certificate(tmp_path, days=5, age=300)
+    line, is_open = _told_of(old, old.path)
+    assert (line.grade, is_open) == ("note", True)
+    assert f"valid only until {datetime.now(UTC) + timedelta(days=5):%Y-%m}" in line.text
+    assert "renew" in line.text
+
+
+@pytest.mark.parametrize(("life", "left", "soon"), [
+    (365, 15, False), (365, 13, True), (90, 15, False), (90, 13, True), (6, 4, False), (6, 2, False), (6, 1, True),
+])  # fmt: skip
+def test_how_soon_is_soon(life: int, left: int, soon: bool) -> None:  # noqa: FBT001 - parametrized
+    """Two weeks; certificates that live for days only are renewed later."""
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    end = now + timedelta(days=left)
+    assert ends_soon(end - timedelta(days=life), end, now) is soon
+
+
+def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
+    """Either it, or this machine's clock."""
+    expired = certificate(tmp_path, days=-1)
+    line, is_open = _told_of(expired, expired.path)
+    assert (line.grade, is_open) == ("fault", False)
+    assert "has expired" in line.text
+    assert "clock" in line.text
+
+
+def test_a_certificate_from_the_future(tmp_path: Path) -> None:
+    """Likewise."""
+    early = certificate(tmp_path, days=9, age=-3)
+    line, is_open = _told_of(early, early.path)
+    assert (line.grade, "not yet valid" in line.text, "clock" in line.text, is_open) == ("fault", True, True, False)
+
+
+@pytest.mark.parametrize(("host", "cure"), [("127.0.0.1", "name in api.base_url"), ("localhost", "the host in api.")])
+def test_a_certificate_for_another_name(tmp_path: Path, host: str, cure: str) -> None:
+    """The key that names the host is told."""
+    other = certificate(tmp_path, name="DNS:api.example.com")
+    line, is_open = _told_of(other, other.path, host)
+    assert (line.grade, is_open) == ("fault", False)
+    assert "mismatch" in line.text
+    assert cure in line.text
+
+
+def test_a_certificate_that_vouches_for_itself(sound: Certificate) -> None:
+    """Nobody here trusts it: it may be the site's own authority, or somebody who listens."""
+    line, is_open = _told_of(sound, None)
+    assert (line.grade, is_open) == ("fault", False)
+    assert "self-signed" in line.text
+    assert "api.ca_bundle" in line.text
+
+
+def test_an_authority_that_is_not_known(sound: Certificate, tmp_path: Path) -> None:
+    """One that signed the server's certificate, and is none of those in `api.ca_bundle`."""
+    key, request, path = (tmp_path / name for name in ("key", "request", "certificate"))
+    new = f"req -new -newkey rsa:2048 -nodes -keyout {key} -out {request} -subj /CN=server"
+    authority = f"-CA {sound.path} -CAkey {sound.path.parent / 'key.pem'} -CAcreateserial"
+    for arguments in (new, f"x509 -req -in {request} {authority} -days 9 -out {path}"):
+        subprocess.run(["openssl", *arguments.split(" ")], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key)
+    with RawServer(answering(), tls=context) as server:
+        line, is_open = _told(server.url, None)
+    assert (line.grade, is_open) == ("fault", False)
+    assert "unable to get local issuer" in line.text
+    assert "api.ca_bundle" in line.text
+
+
+def test_a_port_without_tls() -> None:
+    """Scheme or port are wrong, and no certificate is blamed."""
+
+    def play(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        peer.wait()
+
+    with RawServer(play) as server:
+        line, is_open = _told(server.url.replace("http", "https"), None)
+    assert (line.grade, is_open) == ("fault", False)
+    assert "does not speak TLS" in line.text
+
+
+def test_a_machine_that_closes_the_connection() -> None:
+    """As a firewall does that dislikes the name."""
+    with RawServer(lambda peer: peer.hello()) as server:
+        line, is_open = _told(server.url.replace("http", "https"), None)
+    assert (line.grade, "broke off" in line.text, is_open) == ("fault", True, False)
+
+
+def _silent(peer: Peer) -> None:
+    peer.wait()
+
+
+def _dripping(peer: Peer) -> None:
+    peer.hello()
+    socket.socket.sendall(peer._sock, b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")  # a long message begins
+    peer.drip(b"\x00")
+
+
+@pytest.mark.parametrize("script", [_silent, _dripping])
+def test_a_handshake_that_never_ends(script: object) -> None:
+    """Silence, or a byte now and then: it ends in time."""
+    began = time.monotonic()
+    with RawServer(script) as server:  # type: ignore[arg-type]  # one of the above
+        line, is_open = _told(server.url.replace("http", "https"), None, 0.4)
+    assert (line.grade, "within 0.4 s" in line.text, is_open) == ("fault", True, False)
+    assert time.monotonic() - began < 4
+
+
+def test_trusted_certificates_that_went_away(tmp_path: Path) -> None:
+    """The file was there when the configuration was read; nothing is tried without it."""
+    with RawServer(answering()) as server:
+        line, is_open = _told(server.url, tmp_path / "none.pem")
+    assert (line.grade, "api.ca_bundle" in line.text, is_open) == ("fault", True, False)
+    assert server.connections == 0
