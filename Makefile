@@ -16,7 +16,7 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo test test-faults test-system soak test-oldest lint check bench deb samples schema clean
+.PHONY: help demo test test-faults test-system test-alerts soak test-oldest lint check bench deb samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,12 @@ test-system: deb $(VENV)/dev ## boot a Debian 13 with the package and Samba, and
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq \
 		debootstrap systemd-container iproute2 samba smbclient >/dev/null; } || true
 	@$(OWN_MOUNTS) $(BIN)/pytest -q -n 2 --dist loadfile tests/system tests/samba tests/packaging/test_units.py $(ARGS)
+
+test-alerts: $(VENV)/dev ## try the alert rules and the dashboard with promtool
+	@command -v promtool >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends prometheus >/dev/null \
+		&& { $(SUDO) systemctl disable --now prometheus >/dev/null 2>&1 || true; }; } || true
+	@$(BIN)/pytest -q tests/packaging/test_prometheus.py $(ARGS)
 
 soak: $(VENV)/dev ## drive the running program at random, with kills and outages, for MINUTES=30
 	@$(OWN_MOUNTS) $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
@@ -87,14 +93,14 @@ $(VENV)/run: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/dev: pyproject.toml $(VENV)/run
-	@$(BIN)/pip install -q --disable-pip-version-check -e '.[sandbox,dev]'
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[sandbox,metrics,notify,dev]'
 	@$(BIN)/python -c 'import systemd' 2>/dev/null || $(MAKE) -s systemd
 	@touch $@
 
 $(VENV)/oldest: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m venv $@
 	@sed -n 's/^ *"\([A-Za-z0-9_-]*\)>=\([0-9.]*\)",.*/\1==\2/p' pyproject.toml > $@/oldest.txt
-	@$@/bin/pip install -q --disable-pip-version-check -c $@/oldest.txt -e '.[sandbox,dev]'
+	@$@/bin/pip install -q --disable-pip-version-check -c $@/oldest.txt -e '.[sandbox,metrics,notify,dev]'
 	@touch $@
 
 .PHONY: systemd

@@ -42,6 +42,7 @@ class Attempt:
         filed: it lies in its folder now: "delivered" in done, "rejected" in failed; None when it stays.
         filed_as: under which name.
         problem: why it was not delivered.
+        waiting: how many files wait now.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Attempt:
     filed: Result | None
     filed_as: str
     problem: Problem | None
+    waiting: int = 0
 
 
 class Audience:

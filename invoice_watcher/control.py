@@ -3,35 +3,43 @@
 One connection, one question, one answer, each a line of JSON. `{"name": null}` asks for the standing, and
 `{"name": "12345.pdf"}` for one file's as well. The socket lies in the runtime directory, under a name made of the drop
 folder's path, and whoever may look into that folder by its group may ask. It only tells: nothing can be changed through
-it, and no secret is known to it. Guarantees: whoever asks, and then neither writes nor reads, holds up other questions
-for moments and the daemon not at all. Raises nothing where it serves; `ask` raises ControlError.
+it, and no secret is known to it. Guarantees: whoever asks, and then neither writes nor reads, holds up the daemon not
+at all, and other users' questions neither; all questions about files together are at most one message at a time for the
+loop. Raises nothing where it serves; `ask` raises ControlError, whatever is answered.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import socket
-import stat
+import struct
 import threading
+import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from invoice_watcher.errors import ControlError
+from invoice_watcher.rendezvous import make_folder, places, places_of_instances
 from invoice_watcher.standing import Standing, Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-_SYSTEM = Path("/run/invoice-watcher")
 _PATIENCE = 2.0  # seconds for each part of a conversation
 _LOOP_PATIENCE = 5.0  # seconds; a scan of a million files takes about so long
+_BREATH = 0.5  # seconds, when a connection could not be taken, for want of descriptors
+_QUEUEING = 0.02  # seconds between two tries to be let in
 _LONGEST_QUESTION = 4096
-_LONGEST_ANSWER = 1024 * 1024
+_LONGEST_ANSWER = 4 * 1024 * 1024  # a hundred files, with names and messages of nothing but escapes
+_MOST_OF_ONE = 16  # conversations with one user at once
+_MOST = 64  # with all of them
+_CREDENTIALS = struct.Struct("3i")  # process, user, group; unix(7), SO_PEERCRED
+_NONSENSE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _log = logging.getLogger(__name__)
 
@@ -89,10 +97,14 @@ class Control:
         """
         self._post = post
         self._standing: Standing | None = None
-        self._socket: socket.socket | None = None
-        self._path = _path_to_serve(drop)
-        if self._path is not None:
-            self._socket = _listen(self._path)
+        self._told = threading.Event()
+        self._closed = threading.Event()
+        self._loops_turn = threading.Lock()
+        self._asked = Question("")  # the last one
+        self._asked.answer(None)
+        self._guests: Counter[int] = Counter()
+        self._counting = threading.Lock()
+        self._path, self._inode, self._socket = _listen(drop)
         if self._socket is None:
             _log.info("no control socket: `status` and `explain` have to do without this program's own word")
             return
@@ -101,38 +113,82 @@ class Control:
     def hear(self, standing: Standing) -> None:
         """Take the newest."""
         self._standing = standing
+        self._told.set()
 
     def close(self) -> None:
         """Listen no longer."""
-        if self._socket is not None and self._path is not None:
-            with contextlib.suppress(OSError):
+        self._closed.set()
+        if self._socket is None:
+            return
+        with contextlib.suppress(OSError):
+            if os.stat(self._path).st_ino == self._inode:  # else it is that of the next program by now
                 os.unlink(self._path)
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)  # wakes `accept`
-            self._socket.close()
-            self._socket = None
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+        self._socket.close()
+        self._socket = None
 
     def _serve(self, listening: socket.socket) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
                 connection, _ = listening.accept()
             except OSError:
-                return
-            with connection, contextlib.suppress(OSError, msgspec.MsgspecError):
-                connection.settimeout(_PATIENCE)
-                ask = msgspec.json.decode(_line(connection, _LONGEST_QUESTION), type=Ask)
-                if (standing := self._standing) is not None:
-                    connection.sendall(msgspec.json.encode(self._answer(ask, standing)) + b"\n")
+                self._closed.wait(_BREATH)
+            else:
+                with contextlib.suppress(OSError):
+                    self._welcome(connection)
 
-    def _answer(self, ask: Ask, standing: Standing) -> Answer:
-        if ask.name is None:
-            return Answer(standing)
-        question = Question(ask.name)
-        self._post(question)
+    def _welcome(self, connection: socket.socket) -> None:
+        """Begin a conversation; one too many, by who asks, is ended at once."""
+        uid = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))[1]
+        with self._counting:
+            is_welcome = self._guests[uid] < _MOST_OF_ONE and self._guests.total() < _MOST
+            self._guests[uid] += is_welcome
+        if not is_welcome:
+            connection.close()
+            return
         try:
-            return Answer(standing, question.wait(_LOOP_PATIENCE))
-        except TimeoutError:
-            return Answer(standing, busy=True)
+            threading.Thread(target=self._converse, args=(connection, uid), name="question", daemon=True).start()
+        except RuntimeError:  # this machine has no room for a thread
+            self._see_off(connection, uid)
+
+    def _converse(self, connection: socket.socket, uid: int) -> None:
+        try:
+            ask = msgspec.json.decode(_line(connection, _LONGEST_QUESTION, _PATIENCE), type=Ask)
+            if self._told.wait(_LOOP_PATIENCE):
+                answer = msgspec.json.encode(self._answer(ask.name)) + b"\n"
+                connection.settimeout(_PATIENCE)
+                connection.sendall(answer)
+        except (OSError, *_NONSENSE):
+            pass
+        finally:
+            self._see_off(connection, uid)
+
+    def _see_off(self, connection: socket.socket, uid: int) -> None:
+        connection.close()
+        with self._counting:
+            self._guests[uid] -= 1
+
+    def _answer(self, name: str | None) -> Answer:
+        assert self._standing is not None  # noqa: S101 - `_told`
+        if name is None:
+            return Answer(self._standing)
+        end = time.monotonic() + _LOOP_PATIENCE
+        if self._loops_turn.acquire(timeout=_LOOP_PATIENCE):
+            try:
+                return Answer(self._standing, self._answer_of_loop(name, end))
+            except TimeoutError:
+                pass
+            finally:
+                self._loops_turn.release()
+        return Answer(self._standing, busy=True)
+
+    def _answer_of_loop(self, name: str, end: float) -> Waiter | None:
+        """Ask the loop, once it has answered the question before; TimeoutError when that is not so by `end`."""
+        self._asked.wait(max(0.0, end - time.monotonic()))
+        self._asked = Question(name)
+        self._post(self._asked)
+        return self._asked.wait(max(0.0, end - time.monotonic()))
 
 
 def ask(drop: Path, name: str | None = None) -> Answer | None:
@@ -143,79 +199,76 @@ def ask(drop: Path, name: str | None = None) -> Answer | None:
         name: of a file in it, as `escaping.encodable` writes it.
 
     Raises:
-        ControlError: there is one, and it may not be asked by this user, or does not answer.
+        ControlError: there is one, and it does not answer; or none was found, and where it might be this user may
+            not look.
     """
-    for path in _places(drop):
+    shut: ControlError | None = None
+    for path in (*places(drop), *places_of_instances(drop)):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_LOOP_PATIENCE + _PATIENCE)
             try:
-                connection.connect(str(path))
+                _connect(connection, path)
             except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
                 continue
+            except PermissionError as error:
+                shut = ControlError(f"{path} may not be asked by this user")
+                shut.__cause__ = error
+                continue
             except OSError as error:
-                raise ControlError(f"{path} may not be asked: {error.strerror or 'it does not answer'}") from error
+                raise ControlError(f"the running program does not answer at {path}") from error
             return _conversation(connection, Ask(name), path)
+    if shut is not None:
+        raise shut
     return None
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """Connect; where too many others are before us, wait a little: the kernel refuses instead of doing so (unix(7))."""
+    connection.settimeout(_PATIENCE)
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return connection.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_QUEUEING)
 
 
 def _conversation(connection: socket.socket, ask: Ask, path: Path) -> Answer:
     try:
         connection.sendall(msgspec.json.encode(ask) + b"\n")
-        return msgspec.json.decode(_line(connection, _LONGEST_ANSWER), type=Answer)
-    except (OSError, msgspec.MsgspecError) as error:
+        raw = _line(connection, _LONGEST_ANSWER, _LOOP_PATIENCE + _PATIENCE)
+        return msgspec.json.decode(raw, type=Answer)
+    except (OSError, *_NONSENSE) as error:
         raise ControlError(f"the running program does not answer at {path}") from error
 
 
-def _line(connection: socket.socket, longest: int) -> bytes:
-    received = b""
-    while not received.endswith(b"\n") and len(received) < longest and (more := connection.recv(65536)):
+def _line(connection: socket.socket, longest: int, patience: float) -> bytes:
+    """Return what is received up to a line's end, or all there is; TimeoutError when it takes too long as a whole."""
+    received, end = bytearray(), time.monotonic() + patience
+    while not received.endswith(b"\n") and len(received) < longest:
+        connection.settimeout(max(end - time.monotonic(), 0.001))
+        more = connection.recv(65536)
+        if not more:
+            break
         received += more
-    return received
+        if time.monotonic() > end:
+            raise TimeoutError
+    return bytes(received)
 
 
-def _listen(path: Path) -> socket.socket | None:
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)  # of a program that died: the folder's lock is ours
-        listening.bind(str(path))
-        os.chmod(path, 0o660)
-        listening.listen(16)
-    except OSError:
-        listening.close()
-        return None
-    return listening
-
-
-def _places(drop: Path) -> Iterator[Path]:
-    name = hashlib.sha256(os.fsencode(os.path.realpath(drop))).hexdigest()[:16] + ".sock"
-    return (folder / name for folder in _folders())
-
-
-def _folders() -> Iterator[Path]:
-    """Yield where the socket may lie: systemd's runtime directory, the system's own, and that of this user."""
-    if given := os.environ.get("RUNTIME_DIRECTORY"):  # systemd.exec(5); several are separated by colons
-        yield Path(given.partition(":")[0])
-    yield _SYSTEM
-    if session := os.environ.get("XDG_RUNTIME_DIR"):
-        yield Path(session) / "invoice-watcher"
-    private = Path(f"/tmp/invoice-watcher-{os.geteuid()}")  # noqa: S108 - used only when it is nobody else's, see below
-    if not private.exists() or _is_private(private):
-        yield private
-
-
-def _path_to_serve(drop: Path) -> Path | None:
-    for path in _places(drop):
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(mode=0o700 if path.parent != _SYSTEM else 0o755, exist_ok=True)
-            if os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
-                return path
-    return None
-
-
-def _is_private(folder: Path) -> bool:
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+def _listen(drop: Path) -> tuple[Path, int, socket.socket | None]:
+    """Listen at the first place that can be had; returns it, its inode, and the socket: None where there is none."""
+    for path in places(drop):
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            make_folder(path.parent)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)  # of a program that died: the folder's lock is ours
+            listening.bind(str(path))
+            os.chmod(path, 0o660)
+            listening.listen(128)
+            return path, os.stat(path).st_ino, listening
+        except OSError:
+            listening.close()
+    return Path(), 0, None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from invoice_watcher import affinity, signals
 from invoice_watcher.audience import Audience
+from invoice_watcher.backlog import naming_of
 from invoice_watcher.census import Census
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.control import Question
@@ -26,7 +27,6 @@ from invoice_watcher.heartbeat import Heartbeat
 from invoice_watcher.journey import attempt_of, log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
-from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Delivered
 from invoice_watcher.queue import Queue, RetryRules
 from invoice_watcher.resumption import resumed
@@ -73,7 +73,6 @@ class Daemon:
         *,
         audience: Audience | None = None,
         create: bool = True,
-        on_report: Callable[[Task, Report, int], None] = lambda _task, _report, _waiting: None,
         kept: Mapping[str, Task] | None = None,
         tally: Tally | None = None,
     ) -> None:
@@ -86,13 +85,11 @@ class Daemon:
             notifier: tells the service manager how things stand.
             audience: who hears how things stand, and of every attempt.
             create: make missing folders.
-            on_report: hears what came of every attempt, and how many wait; must not raise.
             kept: what the run before had in its `kept`, on these same folders.
             tally: what the runs before came to, to go on with.
         """
-        self._config, self._mailbox, self._notifier, self._on_report = config, mailbox, notifier, on_report
-        own_names = (config.status_page,) if config.status_page else ()
-        self._naming = Naming.of(config.order_id_pattern.pattern, config.ignore, own_names)
+        self._config, self._mailbox, self._notifier = config, mailbox, notifier
+        self._naming = naming_of(config)
         folders = Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=create)
         self._spool = Spool(folders, largest=config.max_size, receipts=config.receipts, layout=config.done_layout)
         self._complaints = Complaints(2 * config.settle.rescan_for(polling=True))
@@ -206,9 +203,8 @@ class Daemon:
             self._moved_at = time.monotonic()
         log_report(task, report)
         log_pause(before, self._queue.pause)
-        if attempt := attempt_of(task, report):
+        if attempt := attempt_of(task, report, self._census.waiting):
             self._audience.attempted(attempt)
-        self._on_report(task, report, self._census.waiting)
 
     def _is_busy(self) -> bool:
         return self._queue.schedule.ready > self._config.api.workers * 2

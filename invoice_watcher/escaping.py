@@ -26,6 +26,8 @@ def escape(text: str) -> str:
 
 def encodable(text: str) -> str:
     r"""Return `text` with only what UTF-8 cannot hold escaped: a byte 0xff of a file name becomes `\xff`."""
+    if text.isascii():
+        return text
     return _SURROGATES.sub(lambda match: _escaped(match[0]), text)
 
 

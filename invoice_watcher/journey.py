@@ -80,7 +80,7 @@ def log_pause(before: Pause | None, after: Pause | None) -> None:
         _log.log(level, "the queue is paused: %s. %s", escape(after.problem.message), cure)
 
 
-def attempt_of(task: Task, report: Report) -> Attempt | None:
+def attempt_of(task: Task, report: Report, waiting: int = 0) -> Attempt | None:
     """Return what came of one attempt, as the audience hears it; None when it came to nothing."""
     if isinstance(report, NotReady | Fit):
         return None
@@ -94,6 +94,7 @@ def attempt_of(task: Task, report: Report) -> Attempt | None:
         filed=filed,
         filed_as=report.name if isinstance(report, Filed) else "",
         problem=getattr(report.outcome, "problem", None),
+        waiting=waiting,
     )
 
 

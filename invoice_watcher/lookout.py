@@ -82,7 +82,7 @@ class Lookout:
         self._spool = spool
         self._naming = naming
         self._rescan = settle.rescan_for(polling=polling)
-        self._watcher = None if polling else Watcher(folder, on_hint)
+        self._watcher = None if polling else Watcher(folder, on_hint, naming.own)
         self._quiet = settle.quiet
         self._settling = Settling(settle.quiet, trust_ctime=gives_hints(folder))
         self._watching = False

@@ -36,6 +36,9 @@ TEMPORARY_NAMES = (
     ".DS_Store",
 )
 
+# Under which the status page lies in the drop folder until it is complete.
+PAGE_IN_WRITING = ".invoice-watcher-page"
+
 # Bytes. A longer name leaves too little room for a number and ".json" behind it (255 in all), so it may have to be cut
 # short; what is left of it is longer than this still, so that no order is ever read from a part of a name.
 LONGEST_NAME = 230
@@ -52,10 +55,12 @@ class Naming:
     Attributes:
         order_id: the configured pattern; a group called `order_id`, where there is one, is the id.
         ignored: one expression over the case-folded name: what is left alone.
+        own: names that the program itself writes, as it writes them; they are among the ignored.
     """
 
     order_id: re.Pattern[str]
     ignored: re.Pattern[str]
+    own: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, order_id_pattern: str, ignore: Iterable[str] = (), own_names: Iterable[str] = ()) -> Naming:
@@ -66,9 +71,10 @@ class Naming:
             ignore: shell patterns (`fnmatch`) of names to leave alone, besides the built-in ones.
             own_names: names that the program itself writes into the drop folder.
         """
-        exact = [re.escape(name.casefold()) for name in own_names]
+        own = frozenset(own_names)
+        exact = [re.escape(name.casefold()) for name in own]
         globs = [translate(pattern.casefold()) for pattern in (*TEMPORARY_NAMES, *ignore)]
-        return cls(re.compile(order_id_pattern), re.compile("|".join([*globs, *exact])))
+        return cls(re.compile(order_id_pattern), re.compile("|".join([*globs, *exact])), own)
 
     def is_ignored(self, name: str) -> bool:
         """Tell whether the file is never taken, in any letter case (as Windows would see its name)."""
@@ -90,6 +96,13 @@ class Naming:
     def _order_id(self, name: str, stem: str) -> OrderId | None:
         match = self.order_id.fullmatch(stem) if is_short(name) else None
         return _checked(match.groupdict().get("order_id", match[0]) or "") if match else None
+
+
+def ignoring_pattern(name: str, ignore: Iterable[str] = ()) -> str | None:
+    """Return the pattern, built-in or of `ignore`, by which a name is left alone; None when there is none."""
+    folded = name.casefold()
+    patterns = (*TEMPORARY_NAMES, *ignore)
+    return next((one for one in patterns if re.fullmatch(translate(one.casefold()), folded)), None)
 
 
 def _checked(text: str) -> OrderId | None:

@@ -1,52 +1,79 @@
-"""A progress bar on stderr while `run --once` works, when somebody is watching.
+"""A progress bar on stderr while a command works, when somebody is watching.
 
-Guarantees: in a pipe nothing is printed; log lines stand above the bar, whole. Raises nothing.
+Guarantees: in a pipe nothing is printed; log lines stand above the bar, whole; what the command prints goes where it
+would go without a bar. Raises nothing.
 """
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from invoice_watcher import logs
-from invoice_watcher.delivery import Filed
+from invoice_watcher.audience import Audience
 from invoice_watcher.escaping import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from invoice_watcher.delivery import Report
-    from invoice_watcher.schedule import Task
+    from invoice_watcher.audience import Attempt
+
+Item = TypeVar("Item")
+
+_STEP = 100  # moving the bar costs more than most items do
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Task, Report, int], None]]:
-    """Show a bar for the length of a block; yields what has to hear of every report."""
+def progress() -> Iterator[Audience]:
+    """Show a bar for the length of a block; yields the audience that has to hear of every attempt."""
     if not sys.stderr.isatty():
-        yield lambda _task, _report, _waiting: None
+        yield Audience()
         return
+    with (
+        _bar() as bar,
+        logs.lines_through(lambda line: bar.console.print(Text(line), soft_wrap=True)),
+    ):
+        shown = bar.add_task("delivering", total=None)
+        filed = 0
+
+        def hear(attempt: Attempt) -> None:
+            nonlocal filed
+            filed += attempt.filed is not None
+            bar.update(shown, completed=filed, total=filed + attempt.waiting, description=escape(attempt.name))
+
+        yield Audience(attempts=[hear])
+
+
+def watched(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Iterate over these items, and show meanwhile how far that is.
+
+    Args:
+        items: whatever has to be gone through.
+        what: is being done, in words.
+        total: how many they are, where that is known.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    with _bar() as bar:
+        shown = bar.add_task(what, total=total)
+        for done, item in enumerate(items):
+            if done % _STEP == 0:
+                bar.update(shown, completed=done)
+            yield item
+
+
+def _bar() -> Progress:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
-    with (
-        Progress(*columns, console=console, transient=True) as bar,
-        logs.lines_through(lambda line: console.print(Text(line), soft_wrap=True)),
-    ):
-        shown = bar.add_task("delivering", total=None)
-        filed = 0
-
-        def on_report(task: Task, report: Report, waiting: int) -> None:
-            nonlocal filed
-            filed += isinstance(report, Filed)
-            bar.update(shown, completed=filed, total=filed + waiting, description=escape(task.invoice.name))
-
-        yield on_report
+    # Where stdout is a terminal it is this one, and lines have to make room for the bar; else it is none of the bar's.
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from invoice_watcher.audience import Audience
     from invoice_watcher.config import Config, Secret
-    from invoice_watcher.delivery import Report
     from invoice_watcher.schedule import Task
 
 _log = logging.getLogger(__name__)
@@ -71,15 +71,15 @@ def serve(load: Callable[[], Settings], mailbox: Mailbox[Posted]) -> None:
         server.notifier.close()
 
 
-def deliver_once(settings: Settings, mailbox: Mailbox[Posted], on_report: Callable[[Task, Report, int], None]) -> Tally:
+def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audience) -> Tally:
     """Deliver what lies in the folder now, and say what it came to.
 
     Args:
         settings: the configuration.
         mailbox: where signals arrive, see `prepare`.
-        on_report: hears what came of every attempt, and how many wait.
+        audience: hears of every attempt.
     """
-    daemon = Daemon(*settings, mailbox, Notifier(), on_report=on_report)
+    daemon = Daemon(*settings, mailbox, Notifier(), audience=audience)
     daemon.run(once=True)
     return daemon.tally
 

@@ -19,13 +19,13 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import DirModifiedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
 from watchdog.observers.inotify_c import InotifyConstants, inotify_add_watch, inotify_init
 from watchdog.utils import BaseThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 _MASK = (
@@ -55,15 +55,16 @@ _log = logging.getLogger(__name__)
 class Watcher:
     """One watch on one folder."""
 
-    def __init__(self, folder: Path, on_hint: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, on_hint: Callable[[], None], own_names: Iterable[str] = ()) -> None:
         """Prepare; nothing is watched before `start`.
 
         Args:
             folder: what to watch.
             on_hint: called from watchdog's thread; must return at once and never raise.
+            own_names: names that this program itself writes there, of which no hint is given.
         """
         self._folder = folder
-        self._listener = _Listener(on_hint)
+        self._listener = _Listener(on_hint, {os.path.join(folder, name) for name in own_names})
         self._observer: InotifyObserver | None = None
         self._threads: set[threading.Thread] = set()  # watchdog's, of this watch
         self._identity: tuple[int, int] | None = None
@@ -131,12 +132,19 @@ def excepthook(args: threading.ExceptHookArgs) -> None:
 
 
 class _Listener(FileSystemEventHandler):
-    def __init__(self, on_hint: Callable[[], None]) -> None:
+    def __init__(self, on_hint: Callable[[], None], own_paths: set[str]) -> None:
         self._on_hint = on_hint
+        self._own_paths = own_paths
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        del event
-        self._on_hint()
+        """Pass on a hint, but for what this program writes: it would otherwise look after each page that it wrote.
+
+        watchdog lets a second event, that the folder was modified, follow each that the kernel gave; the first is
+        enough. Other names that are never taken do count: the deletion of `12345.pdf.part` may be all that tells of
+        a `12345.pdf` that was delivered by link and unlink.
+        """
+        if not isinstance(event, DirModifiedEvent) and os.fsdecode(event.src_path) not in self._own_paths:
+            self._on_hint()
 
 
 class _Emitter(InotifyEmitter):

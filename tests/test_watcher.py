@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 from watchdog.observers.inotify import InotifyEmitter
 
+from invoice_watcher.naming import PAGE_IN_WRITING
+from invoice_watcher.status_page.sheet import Sheet
 from invoice_watcher.watcher import Watcher
 from tests.support.children import needs_root, unshared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -27,9 +29,9 @@ _NAMESPACE = ["unshare", "--map-root-user"]
 class Ear:
     """A watch on a folder, and the hints that it gave."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, own_names: Sequence[str] = ()) -> None:
         self._heard = threading.Event()
-        self.watcher = Watcher(folder, self._heard.set)
+        self.watcher = Watcher(folder, self._heard.set, own_names)
 
     def hears(self, within: float = 5.0) -> bool:
         """Wait for a hint that came since the last call."""
@@ -39,9 +41,9 @@ class Ear:
 
 
 @contextmanager
-def ear_on(folder: Path) -> Iterator[Ear]:
+def ear_on(folder: Path, own_names: Sequence[str] = ()) -> Iterator[Ear]:
     """Watch a folder."""
-    ear = Ear(folder)
+    ear = Ear(folder, own_names)
     assert ear.watcher.start() is None
     try:
         yield ear
@@ -99,6 +101,28 @@ def test_every_name_gives_a_hint(drop: Path, name: str) -> None:
             (drop / name).write_bytes(b"%PDF")
             assert ear.hears()
         assert not ear.watcher.is_deaf()
+
+
+def test_writing_the_status_page_gives_no_hint(drop: Path) -> None:
+    """A page that is written every few seconds must not cause as many scans of a large folder; all else still does."""
+    sheet = Sheet(drop, "status.html")
+    with ear_on(drop, ["status.html", PAGE_IN_WRITING]) as ear:
+        for _ in range(5):
+            sheet.write("page")
+        sheet.remove()
+        assert not ear.hears(within=0.3)
+        (drop / "status.html.pdf").write_bytes(b"%PDF")
+        assert ear.hears()
+        (drop / "there.tmp").write_bytes(b"%PDF")
+        assert ear.hears()
+
+
+def test_the_end_of_the_folder_gives_a_hint(drop: Path) -> None:
+    """Whatever names are passed over, the folder's own is none of them."""
+    with ear_on(drop, [drop.name, "status.html"]) as ear:
+        drop.rmdir()
+        assert ear.hears()
+        assert ear.watcher.is_deaf()
 
 
 def test_our_own_work_gives_no_hint(drop: Path) -> None:

@@ -15,7 +15,9 @@ from typing import NoReturn
 import click
 
 from invoice_watcher import __version__, logs, privacy, streams
+from invoice_watcher.cli.asking import explain, status
 from invoice_watcher.cli.checking import check
+from invoice_watcher.cli.filed import report, retry
 from invoice_watcher.cli.options import DEFAULT_CONFIG, tell_unprinted
 from invoice_watcher.cli.running import demo, run, sandbox, upload
 from invoice_watcher.errors import ConfigError, ExitStatus, InvoiceWatcherError
@@ -61,5 +63,5 @@ def cli() -> None:
     """
 
 
-for command in (run, check, upload, sandbox, demo):
+for command in (run, check, status, explain, upload, sandbox, demo, report, retry):
     cli.add_command(command)

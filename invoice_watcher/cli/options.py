@@ -46,7 +46,7 @@ def settings(path: Path) -> Settings:
     """
     config = load(path)
     api_code = find_api_code(config, os.environ)
-    logs.setup(config.log.level, config.log.format, [api_code.reveal()])
+    logs.setup(config.log.level, config.log.format, [api_code.reveal(), *config.notify.urls])
     return Settings(config, api_code)
 
 

@@ -35,8 +35,8 @@ def run(config_path: Path, *, once: bool) -> int:
         serve(lambda: settings(config_path), mailbox)
         return ExitStatus.OK
     found = settings(config_path)
-    with progress() as on_report:
-        tally = deliver_once(found, mailbox, on_report)
+    with progress() as audience:
+        tally = deliver_once(found, mailbox, audience)
     click.echo(f"{tally.delivered} delivered, {tally.rejected} rejected, {tally.waiting} waiting", err=True)
     return tally.exit_status
 

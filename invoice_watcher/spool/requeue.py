@@ -48,14 +48,17 @@ class Requeue:
             self._await_next_tick()
         try:
             rename_noreplace(name, name, old_dir=self._failed.fd, new_dir=self._drop.fd)
-            arrived_ns = os.stat(name, dir_fd=self._drop.fd, follow_symlinks=False).st_ctime_ns
         except OSError as error:
             return self._reason(error)
+        with suppress(OSError):  # the daemon may have claimed it already: what comes now comes after it
+            self._remember(queue, os.stat(name, dir_fd=self._drop.fd, follow_symlinks=False).st_ctime_ns)
+        return None
+
+    def _remember(self, queue: str, arrived_ns: int) -> None:
         if arrived_ns != self._tick_ns:
             self._tick_ns = arrived_ns
             self._in_this_tick.clear()
         self._in_this_tick.add(queue)
-        return None
 
     def _await_next_tick(self) -> None:
         end = time.monotonic() + _LONGEST_TICK  # another machine's clock may be any

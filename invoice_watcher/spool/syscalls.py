@@ -10,6 +10,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import sys
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RENAME_NOREPLACE = 1  # linux/fs.h
+_GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS, where a long has eight bytes
+_IMMOVABLE = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # What a file system answers that does not know renameat2's flag: NFS, CIFS, some FUSE (rename(2)).
@@ -85,6 +88,15 @@ def lease_for_reading(descriptor: int) -> Iterator[Lease]:
 def lease_is_wanted(descriptor: int) -> bool:
     """Tell whether a writer is waiting for our lease to end: the lease is being broken."""
     return fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK
+
+
+def is_immovable(descriptor: int) -> bool:
+    """Tell whether a file is marked so that nobody may rename it (ioctl_iflags(2)); False where there are no marks."""
+    try:
+        flags = fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8))
+    except OSError:
+        return False
+    return bool(int.from_bytes(flags, sys.byteorder) & _IMMOVABLE)
 
 
 def _take_lease(descriptor: int) -> Lease:

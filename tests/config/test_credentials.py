@@ -180,14 +180,17 @@ def test_a_code_in_a_file_that_everyone_can_read_deserves_a_word(
     assert all(f"chmod o= {path}" in fault.text for fault in found)
 
 
-def test_what_has_no_effect_yet_deserves_a_word(tmp_path: Path) -> None:
-    """A key that is accepted and does nothing is named, so that nobody relies on it."""
+def test_addresses_that_everyone_can_read_deserve_a_word(tmp_path: Path) -> None:
+    """An address to be notified holds a password or a token, and so should be hidden as the API code is."""
     path = tmp_path / "c.yaml"
-    path.write_text(
-        "drop_dir: in\nmetrics: {listen: ':9', textfile: /var/x.prom}\nnotify: {urls: ['a://b'], every: 1h}\n"
-    )
-    found = warnings(load(path), path)
-    assert [fault.key for fault in found] == ["metrics.listen", "metrics.textfile", "notify.urls"]
+    path.write_text("drop_dir: in\nnotify: {urls: ['mailto://u:hunter2@example.org']}\n")
+    path.chmod(0o644)
+    (found,) = warnings(load(path), path)
+    assert found.key == "notify.urls"
+    assert "chmod o=" in found.text
+    assert "hunter2" not in str(found)
+    path.chmod(0o640)
+    assert warnings(load(path), path) == ()
 
 
 def test_a_configuration_in_its_own_drop_folder_deserves_a_word(tmp_path: Path) -> None:

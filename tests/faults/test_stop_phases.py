@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from invoice_watcher.audience import Audience
 from invoice_watcher.config import Secret, load
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.serve import Settings, deliver_once
@@ -206,7 +207,7 @@ def test_stopped_before_the_first_delivery(api: StandIn, place: Place) -> None:
     mailbox: Mailbox[Posted] = Mailbox()
     mailbox.post(Signal.STOP)
     settings = Settings(load(place.config), Secret(API_CODE))
-    tally = deliver_once(settings, mailbox, lambda _task, _report, _waiting: None)
+    tally = deliver_once(settings, mailbox, Audience())
     assert tally.stopped
     assert api.requests == []
     assert names(place.drop) == ["1.pdf"]

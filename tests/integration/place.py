@@ -36,6 +36,7 @@ class Place:
             "drop_dir": str(self.drop),
             "api.base_url": base_url,
             "api.api_code": API_CODE,
+            "status_page": None,  # so that only what was dropped lies there; test_status_page has it
             "settle.quiet": 0,
             "retry.initial": "50ms",
             "retry.max": "100ms",

@@ -7,11 +7,14 @@ Raises AssertionError where what is waited for does not come.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,12 +28,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples"
+# Where the programs of all tests have their control sockets; short, for a socket's path may not be long.
+RUNTIME = tempfile.mkdtemp(prefix="iw-run-")
+atexit.register(shutil.rmtree, RUNTIME, ignore_errors=True)
 API_CODE = "5ec2e7c0-de0f-4a11-bea2-1a7e57001dea"
 PATIENCE = 30.0
 _STEP = 0.01
 
 # What would reach into a test from the machine it runs on.
-_FOREIGN = re.compile(r"INVOICE_WATCHER_.*|CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|JOURNAL_STREAM|.*_proxy", re.IGNORECASE)
+_FOREIGN = re.compile(
+    r"INVOICE_WATCHER_.*|CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|JOURNAL_STREAM|XDG_RUNTIME_DIR|.*_proxy", re.IGNORECASE
+)
 _UNSAFE = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xe2\x80[\xaa-\xae]")
 
 Found = TypeVar("Found")
@@ -61,7 +69,7 @@ class Program:
         self.process = subprocess.Popen(
             [*map(str, within), sys.executable, "-m", "invoice_watcher", *map(str, arguments)],
             cwd=ROOT,
-            env={**environment, **(env or {})},
+            env={**environment, "RUNTIME_DIRECTORY": RUNTIME, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

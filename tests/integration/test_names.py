@@ -30,7 +30,6 @@ IGNORED = (
     "Thumbs.db",
     "desktop.ini",
     ".DS_Store",
-    "status.html",
     "THUMBS.DB",
     "12345.TMP",
 )

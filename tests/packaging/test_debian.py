@@ -36,7 +36,7 @@ def dependencies() -> set[str]:
     """Return what the installed program can make use of."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *extras["systemd"], *extras["sandbox"]]
+    asked = [*project["dependencies"], *extras["systemd"], *extras["sandbox"], *extras["metrics"], *extras["notify"]]
     return {re.split("[<>=]", one)[0] for one in asked}
 
 

@@ -27,6 +27,7 @@ WORST = {  # the score that each combination may have at most; a smaller one is 
     (INSTANCE, "force-user.conf"): 1.1,
     (MAIN, "one-processor.conf"): 1.4,
     (MAIN, "ip-allow.conf"): 1.2,
+    (MAIN, "metrics-textfile.conf"): 1.3,
 }
 
 # What systemd before 253 and 254 does not know yet; Debian 13 has 257.

@@ -1,0 +1,93 @@
+"""What stands on the page, as plain texts in their places; the template puts them into HTML.
+
+Nothing in it is HTML, and everything is fit to be shown: escaped, in one line, of bounded length. Pure values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+Tone: TypeAlias = Literal["well", "attention", "trouble", "over"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The card at the top.
+
+    Attributes:
+        tone: how serious it is, which chooses colour and icon.
+        since: in words; None where that says nothing.
+        facts: more sentences for everybody.
+        small: those for the administrator.
+    """
+
+    tone: Tone
+    title: str
+    since: str | None
+    text: str
+    facts: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One failed file; `original` is the message as it came, where `message` is a translation."""
+
+    order: str
+    name: str
+    at: Moment
+    message: str
+    original: str | None
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """One file that waits; `original` is what its last attempt came to."""
+
+    name: str
+    why: str
+    problem: str | None
+    since: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One delivered file."""
+
+    at: Moment
+    order: str
+    name: str
+
+
+class Moment(NamedTuple):
+    """A moment in words, and as machines read it."""
+
+    text: str
+    iso: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The whole page, but for when it was written.
+
+    Attributes:
+        is_last: no other will follow it, so it does not grow old.
+        failed_total: as a number is written; None when it is not known.
+    """
+
+    language: str
+    is_last: bool
+    state: State
+    failed: tuple[Trouble, ...]
+    failed_total: str | None
+    failed_more: str | None
+    waiting: tuple[Wait, ...]
+    waiting_total: str
+    waiting_more: str | None
+    delivered: tuple[Delivery, ...]
+    mend: str
+    legend: tuple[str, ...]
+    zone: str
+    program: str

@@ -1,0 +1,197 @@
+"""Who waits, and why, as the record tells it: each state in which a file can be, and the pause."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoice_watcher.census import Census, away
+from invoice_watcher.complaints import Complaints
+from invoice_watcher.config.sections import Settle
+from invoice_watcher.delivery import Filed, Waiting
+from invoice_watcher.lookout import Lookout
+from invoice_watcher.naming import Naming
+from invoice_watcher.outcome import Fault
+from invoice_watcher.queue import Queue
+from invoice_watcher.receipt import nanoseconds
+from invoice_watcher.schedule import Decision
+from invoice_watcher.settling import Unready
+from invoice_watcher.standing import MOST_NAMED
+from invoice_watcher.tally import Tally
+from tests.support.world import DELIVERED, RULES, failure
+
+if TYPE_CHECKING:
+    from invoice_watcher.schedule import Task
+    from invoice_watcher.standing import Waiter
+    from tests.support.box import Box
+
+NAMING = Naming.of(r"[0-9]+")
+
+
+class Scene:
+    """The parts of a daemon that know who waits, with a real drop folder before them."""
+
+    def __init__(self, box: Box, quiet: float = 0.0) -> None:
+        settle = Settle(quiet=quiet, mode="polling", rescan=3600.0)
+        self.box, self.queue, self.tally = box, Queue(RULES, 2), Tally()
+        self.lookout = Lookout(box.spool(), box.drop, settle, NAMING, Complaints(60), on_hint=lambda: None)
+        self.census = Census(box.drop, self.queue, self.lookout, self.tally)
+
+    def look(self) -> None:
+        """Scan the drop folder."""
+        self.lookout.look(self.queue.schedule)
+
+    def take(self) -> Task:
+        """Let a worker take the next one."""
+        task = self.queue.next(time.monotonic())
+        assert task is not None
+        return task
+
+    def report(self, task: Task, report: Waiting | Filed) -> None:
+        """Take it back from the worker."""
+        self.queue.report(task, report, time.monotonic(), 1.0)
+
+    def waiter(self, name: str) -> Waiter:
+        """Return how a file stands, which must be known; the record tells the same of it."""
+        waiter = self.census.waiter(name)
+        assert waiter is not None
+        assert waiter.name in {one.name for one in self.census.standing().files}
+        return waiter
+
+
+@pytest.fixture
+def scene(box: Box) -> Scene:
+    """Give one in which nothing lies yet."""
+    return Scene(box)
+
+
+def test_nothing_waits(scene: Scene) -> None:
+    """Where nothing lies, nothing waits, and nothing is known of any name."""
+    scene.look()
+    standing = scene.census.standing()
+    assert (standing.waiting, standing.oldest, standing.files, standing.pause) == (0, None, (), None)
+    assert scene.census.waiter("1.pdf") is None
+
+
+def test_a_file_that_is_ready(scene: Scene) -> None:
+    """A file whose turn comes is told with its order, its size, and since when it lies there."""
+    path = scene.box.put("1.pdf")
+    scene.look()
+    waiter = scene.waiter("1.pdf")
+    assert (waiter.state, waiter.order_id, waiter.folder, waiter.size) == ("ready", "1", "drop", path.stat().st_size)
+    assert nanoseconds(waiter.since, 0) // 10**6 == path.stat().st_ctime_ns // 10**6
+    standing = scene.census.standing()
+    assert (standing.waiting, standing.oldest) == (1, waiter.since)
+
+
+def test_a_file_that_settles(box: Box) -> None:
+    """A file that changed just now is told with when it is looked at again."""
+    scene = Scene(box, quiet=3600.0)
+    box.put("1.pdf")
+    scene.look()
+    waiter = scene.waiter("1.pdf")
+    assert (waiter.state, waiter.text) == ("settling", "changed moments ago, and is left alone for 3600 s")
+    assert waiter.next_try is not None
+    assert scene.census.waiting == 1
+
+
+def test_a_file_that_a_worker_found_unready(scene: Scene) -> None:
+    """What a worker found tells why the file waits."""
+    scene.box.put("1.pdf")
+    scene.look()
+    task = scene.take()
+    scene.queue.schedule.finished(task)
+    scene.lookout.not_ready(task, Unready("is still open for writing"))
+    assert scene.waiter("1.pdf").text == "is still open for writing"
+
+
+def test_a_file_behind_another(scene: Scene) -> None:
+    """A file of an order of which another one is under way is told with that one's name."""
+    for name in ("1.pdf", "1.doc"):
+        scene.box.put(name)
+    scene.look()
+    first = scene.take()
+    second = ({"1.pdf", "1.doc"} - {first.invoice.name}).pop()
+    assert scene.waiter(first.invoice.name).state == "sending"
+    waiter = scene.waiter(second)
+    assert (waiter.state, waiter.behind) == ("behind", first.invoice.name)
+    assert waiter.text == f"waits behind {first.invoice.name}, of the same order"
+
+
+def _claimed(scene: Scene) -> Task:
+    scene.box.put("1.pdf")
+    scene.look()
+    task = scene.take()
+    task.work_name, task.attempts = "1.pdf", 1
+    (scene.box.drop / "1.pdf").rename(scene.box.work / "1.pdf")
+    return task
+
+
+def test_a_file_that_is_sent_again(scene: Scene) -> None:
+    """An attempt that failed is told with what it came to, and with when the next one is made."""
+    task = _claimed(scene)
+    task.last = failure()
+    scene.report(task, Waiting(task.last))
+    waiter = scene.waiter("1.pdf")
+    assert (waiter.state, waiter.folder, waiter.attempts) == ("deferred", "work", 1)
+    assert waiter.problem is not None
+    assert waiter.next_try is not None
+    assert nanoseconds(waiter.next_try, 0) > time.time_ns() - 10**9
+
+
+def test_a_pause(scene: Scene) -> None:
+    """While nothing flows it is told why, since when, what the administrator should do, and when one file is tried."""
+    task = _claimed(scene)
+    assert scene.census.changing
+    scene.report(task, Waiting(failure(Fault.OPERATOR)))
+    before = time.time() - 1
+    assert scene.census.changing != ()
+    pause = scene.census.standing().pause
+    assert pause is not None
+    assert (pause.fault, bool(pause.cure), bool(pause.hint)) == ("operator", True, True)
+    assert nanoseconds(pause.since, 0) / 1e9 > before
+    assert pause.next_try is not None
+    assert scene.waiter("1.pdf").state == "paused"
+
+
+def test_an_answer_that_could_not_be_filed(scene: Scene) -> None:
+    """What the API took, and this machine could not file, is told as that, and not as sent again."""
+    task = _claimed(scene)
+    task.decision = Decision(DELIVERED, None)
+    scene.queue.resume(task, died=False)
+    scene.queue.schedule.finished(task)
+    assert scene.waiter("1.pdf").state == "unfiled"
+
+
+def test_a_suspect(scene: Scene) -> None:
+    """What was being sent when the program died is sent alone, and that is told."""
+    task = _claimed(scene)
+    scene.queue.schedule.finished(task)
+    scene.queue.resume(task, died=True)
+    assert "when the program died" in scene.waiter("1.pdf").text
+    assert scene.census.waiting == 1
+
+
+def test_more_than_are_named(scene: Scene) -> None:
+    """However many wait, all are counted, and the oldest hundred are named."""
+    for number in range(MOST_NAMED + 20):
+        scene.box.put(f"{number}.pdf")
+    scene.look()
+    standing = scene.census.standing()
+    assert (standing.waiting, len(standing.files)) == (MOST_NAMED + 20, MOST_NAMED)
+
+
+def test_deliveries(scene: Scene) -> None:
+    """The newest delivery comes first, and a name that is no text is told in such a way that it can be."""
+    for name in ("1.pdf", "2\udcff.pdf"):
+        scene.tally.count(NAMING.read(name), name, delivered=True)
+    assert [sent.name for sent in scene.census.standing().recent] == [r"2\xff.pdf", "1.pdf"]
+
+
+def test_a_program_without_folders(box: Box) -> None:
+    """A program that waits for its folders says so, and what it came to before."""
+    tally = Tally(delivered=3)
+    standing = away(box.drop, tally, "the disk is gone")
+    assert (standing.trouble, standing.delivered, standing.is_over) == ("the disk is gone", 3, False)
