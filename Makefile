@@ -8,7 +8,7 @@ MINUTES := 30
 # The tests wait more than they compute, so more of them run at once than there are processors.
 SPREAD := -q -n 3 --dist worksteal
 # What has targets of its own.
-APART := --ignore tests/faults --ignore tests/samba --ignore tests/system
+APART := --ignore tests/browser --ignore tests/faults --ignore tests/samba --ignore tests/system
 PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
@@ -16,7 +16,7 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo test test-faults test-system test-alerts soak test-oldest lint check bench deb samples schema clean
+.PHONY: help demo test test-faults test-system test-browser test-alerts screenshots soak test-oldest lint check bench deb samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,16 @@ test-system: deb $(VENV)/dev ## boot a Debian 13 with the package and Samba, and
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq \
 		debootstrap systemd-container iproute2 samba smbclient >/dev/null; } || true
 	@$(OWN_MOUNTS) $(BIN)/pytest -q -n 2 --dist loadfile tests/system tests/samba tests/packaging/test_units.py $(ARGS)
+
+test-browser: $(VENV)/dev ## look at the status page in a real browser, with axe-core, about a minute
+	@command -v chromium >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends \
+		chromium fonts-dejavu-core >/dev/null; } || true
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps 'axe-playwright-python==0.1.8'
+	@$(BIN)/pytest -q -n 2 tests/browser $(ARGS)
+
+screenshots: $(VENV)/dev ## make the README's pictures of the status page anew (needs Chromium and pngquant)
+	@$(BIN)/python -m tests.browser.screenshots
 
 test-alerts: $(VENV)/dev ## try the alert rules and the dashboard with promtool
 	@command -v promtool >/dev/null || [ -z "$(SUDO)" ] || { \

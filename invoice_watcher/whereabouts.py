@@ -55,6 +55,8 @@ def whereabouts(config: Config, asked: str) -> list[Place]:
         config: tells the folders.
         asked: a path; or the name of a file, wherever it lies; or the id of an order.
     """
+    if os.path.basename(asked) in {"", ".", ".."}:  # a folder
+        asked = os.path.realpath(asked)
     path = Path(os.path.realpath(os.path.dirname(asked))) / os.path.basename(asked)
     if "/" in asked and path.name and os.path.lexists(path):
         return [Place(_room_of(path.parent, config), path.parent, path.name)]

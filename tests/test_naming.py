@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from invoice_watcher.config import ORDER_ID_PATTERN
 from invoice_watcher.invoice import Invoice, Kind, OrderId
-from invoice_watcher.naming import Naming, is_numbered, numbered
+from invoice_watcher.naming import Naming, ignoring_pattern, is_numbered, numbered
 
 DEFAULT = Naming.of(ORDER_ID_PATTERN.pattern, own_names=["status.html"])
 
@@ -239,3 +239,9 @@ def test_any_pattern_to_ignore_is_a_pattern(name: str, ignore: list[str], own_na
     naming = Naming.of(ORDER_ID_PATTERN.pattern, ignore, own_names)
     assert naming.is_ignored(name) or not DEFAULT.is_ignored(name) or name.casefold() == "status.html"
     assert all(naming.is_ignored(own) for own in own_names)
+
+
+@given(ANY_NAME, st.lists(st.text(max_size=5), max_size=3))
+def test_the_pattern_that_is_told_is_the_one_that_fits(name: str, ignore: list[str]) -> None:
+    """Whatever is left alone, the pattern by which it is can be told; and of what is taken, none is."""
+    assert (ignoring_pattern(name, ignore) is not None) == Naming.of("", ignore).is_ignored(name)

@@ -103,6 +103,19 @@ def test_a_program_with_a_hostile_name(path: Path) -> None:
     assert opener.name.startswith("a\n\x1b[31m")
 
 
+def test_a_samba_server_tells_its_client(path: Path) -> None:
+    """Who writes through a share is a server's process: its title names the client, and is told whole."""
+    code = "import sys; open('/proc/self/comm', 'w').write('smbd[192.0.2.7]'); file = open(sys.argv[1], 'wb')"
+    script = f'exec -a "smbd: client [192.0.2.7]" "$0" -c "{code}; print(flush=True); sys.stdin.read()" "$1"'
+    command = ["bash", "-c", script, sys.executable, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"\n"
+        (opener,) = writers_of(path).found
+        child.kill()
+    assert opener.name == "smbd: client [192.0.2.7]"
+
+
 def test_who_has_the_folder_locked(tmp_path: Path) -> None:
     """The program that works on a drop folder is found by its lock, by whatever path; when it is gone, nobody is."""
     lock = "import fcntl, os\nfcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)"

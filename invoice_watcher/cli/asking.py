@@ -1,15 +1,16 @@
 """The commands that tell how things stand, and why a file still waits: status, explain.
 
-Guarantees: as those of the package; nothing is changed, and no API code is needed.
+Guarantees: as those of the package; nothing is changed, no API code is needed, and a disk that hangs is told as such.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import threading
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,18 +19,52 @@ from invoice_watcher.backlog import naming_of
 from invoice_watcher.cli.options import DEFAULT_CONFIG, config_option
 from invoice_watcher.cli.status_shown import show
 from invoice_watcher.config import load
-from invoice_watcher.errors import InvoiceWatcherError
+from invoice_watcher.errors import FolderUnavailableError, InvoiceWatcherError
 from invoice_watcher.escaping import escape
 from invoice_watcher.explanation import explain as explanations
 from invoice_watcher.overview import encode, overview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+Found = TypeVar("Found")
 
 MOST_OFFERED = 100
+_PATIENCE = 20.0  # seconds; a million files are counted in about five
 _MOST_READ = 20_000  # names; nobody waits for a completion
 # What a shell puts on the command line as it is: names with anything else in them could be commands.
 _HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%-]*")
+
+
+_RECORD = """With --json: version (of this record), program (its version), state (flowing, paused, folders_away,
+hanging, silent, stopped), running, paused, pause (reason, message, hint, cure, fault, since, next_try), pid, drop_dir,
+started_at, as_of, trouble (a list of sentences), advice, waiting, oldest, files (at most 100: name, order_id, folder,
+size, since, state, text, behind, attempts, next_try, problem), failed, failures (the newest 10: name, order_id, at,
+code, reason, message, hint), delivered and rejected (both since started_at), last_delivery (at, order_id, name). Times
+are RFC 3339 in UTC; null stands for what cannot be known or does not apply. Keys may be added, and stay as they are."""
+
+
+def _in_time(look: Callable[[], Found]) -> Found:
+    """Return what a look at the folders gives; a disk or a server that hangs would hold it up for ever."""
+    found: list[Found] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(look())
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failed.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    for error in failed:
+        raise error
+    if not found:
+        why = "a disk or a server hangs, or is very slow; look at the system's log"
+        text = f"the folders gave no answer within {_PATIENCE:.0f} s: {why}"
+        raise FolderUnavailableError(text)
+    return found[0]
 
 
 class DroppedFile(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on
@@ -62,7 +97,7 @@ def _waiting(config_path: Path, begin: str) -> Iterator[str]:
                 yield name
 
 
-@click.command()
+@click.command(epilog=_RECORD)
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs; times are UTC.")
 def status(config_path: Path, *, as_json: bool) -> int:
@@ -72,7 +107,8 @@ def status(config_path: Path, *, as_json: bool) -> int:
     folders, or may not be asked by this user; 78 the configuration or the folders are wrong. So
     `invoice-watcher status || alert` watches over it. Failed invoices do not count: they are for the clerks to mend.
     """
-    found = overview(load(config_path), config_path)
+    config = load(config_path)
+    found = _in_time(lambda: overview(config, config_path))
     if as_json:
         click.echo(encode(found))
     else:
@@ -94,8 +130,8 @@ def explain(config_path: Path, file: str) -> int:
     """
     if not file:
         raise click.UsageError("FILE is empty; name a file or an order")
-    status = 0
-    for what, sentences, one in explanations(load(config_path), config_path, file):
+    config, status = load(config_path), 0
+    for what, sentences, one in _in_time(lambda: list(explanations(config, config_path, file))):
         click.secho(escape(what), bold=True)
         for sentence in sentences:
             click.echo(f"  {escape(sentence)}")

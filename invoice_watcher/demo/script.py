@@ -145,4 +145,5 @@ def filed(stage: Stage) -> dict[str, str]:
 
 def waiting(stage: Stage) -> list[str]:
     """Return the documents that still lie in the drop folder."""
-    return sorted(path.name for path in stage.drop.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = sorted(path.name for path in stage.drop.iterdir() if path.is_file())
+    return [name for name in files if not name.startswith(".") and name != "status.html"]

@@ -7,7 +7,8 @@ from invoice_watcher.languages.language import Card, Cards, Counted, Language, P
 _AGAIN = "legen Sie sie erneut in den Ordner"
 _BY_ITSELF = "Sie brauchen nichts zu tun: Die Datei bleibt erhalten und wird von selbst noch einmal gesendet."
 _ADMINISTRATOR = (
-    "Hier ist nichts zu tun: Die Datei bleibt erhalten und wird von selbst gesendet, sobald die Administration"
+    "Im Ordner brauchen Sie nichts zu tun: Die Datei bleibt erhalten und wird von selbst gesendet, sobald die "
+    "Administration"
 )
 _ASK = "Fragen Sie bei der Administration nach, und bewahren Sie die Datei so lange auf."
 _AS_PDF = f"Exportieren Sie sie noch einmal als PDF, und {_AGAIN}"
@@ -145,6 +146,11 @@ _PHRASES = {
     "Fehlgeschlagenes ist nicht lesbar ({})",
 }
 
+_KEPT = (
+    "Bitte sorgen Sie dafür, dass die Administration Bescheid weiß. Sie können weiter Rechnungen ablegen; es geht "
+    "nichts verloren."
+)
+
 LANGUAGE = Language(
     tag="de",
     name="Deutsch",
@@ -156,7 +162,7 @@ LANGUAGE = Language(
     cards=Cards(
         well=Card(title="Alles in Ordnung", text="Der Dienst läuft. Jede abgelegte Rechnung wird von selbst gesendet."),
         attention=Card(
-            title="In Betrieb, aber einige Dateien brauchen Sie",
+            title="In Betrieb, aber einige Dateien wurden nicht angenommen",
             text="Der Dienst läuft. Einige Dateien konnten nicht zugestellt werden; was jeweils zu tun ist, steht "
             "unten.",
         ),
@@ -167,16 +173,15 @@ LANGUAGE = Language(
         ),
         operator=Card(
             title="Unterbrochen: Die Administration wird gebraucht",
-            text="Bitte verständigen Sie die Administration. Sie können weiter Rechnungen ablegen; es geht nichts "
-            "verloren.",
+            text=_KEPT,
         ),
         ours=Card(
             title="Unterbrochen: Dieser Rechner kann nichts ablegen",
-            text="Bitte verständigen Sie die Administration. Es geht nichts verloren.",
+            text=_KEPT,
         ),
         trouble=Card(
-            title="Die Ordner fehlen",
-            text="Der Dienst läuft, kann aber seine Ordner nicht benutzen. Bitte verständigen Sie die Administration.",
+            title="Der Dienst wartet auf seine Ordner",
+            text="Er läuft, kann seine Ordner aber nicht benutzen. Bitte verständigen Sie die Administration.",
         ),
         over=Card(
             title="Der Dienst wurde beendet",

@@ -14,7 +14,7 @@ LANGUAGE = Language(
     cards=Cards(
         well=Card(title="All is well", text="The service is running. Every invoice that is dropped is sent by itself."),
         attention=Card(
-            title="Running, but some files need you",
+            title="Running, but some files need attention",
             text="The service is running. Some files could not be delivered; what to do about each stands below.",
         ),
         world=Card(
@@ -24,11 +24,11 @@ LANGUAGE = Language(
         ),
         operator=Card(
             title="Paused: the administrator is needed",
-            text="Please tell the administrator. You can go on to drop invoices; nothing is lost.",
+            text="Please make sure that the administrator knows. Invoices may still be dropped; nothing is lost.",
         ),
         ours=Card(
             title="Paused: this computer cannot file invoices",
-            text="Please tell the administrator. Nothing is lost.",
+            text="Please make sure that the administrator knows. Invoices may still be dropped; nothing is lost.",
         ),
         trouble=Card(
             title="Waiting for the folders",

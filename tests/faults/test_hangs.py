@@ -55,3 +55,13 @@ def test_an_upload_beyond_its_deadline(
         manager.hears_no_more_of("WATCHDOG=1", 3 * WATCHDOG)
     manager.hears("WATCHDOG=1")
     place.until_done("1.pdf")
+
+
+@pytest.mark.parametrize("command", [("status",), ("explain", "1")])
+def test_asking_while_the_disk_hangs(place: Place, start: Start, command: tuple[str, ...]) -> None:
+    """The file system does not answer: whoever asks how things stand is told that."""
+    place.put("1.pdf", pdf())
+    hanging = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(place.drop), "-e", "trace=getdents64"]
+    hanging += ["-e", f"inject=getdents64:{FOR_AGES}"]
+    asking = start(*command, "-c", place.config, within=hanging)
+    assert "a disk or a server hangs" in asking.says("invoice-watcher: ")  # strace cannot let it end then

@@ -62,6 +62,11 @@ def until_told(place: Place, **wanted: object) -> dict[str, Any]:
     return told
 
 
+def test_every_key_is_documented() -> None:
+    """The help names every key of the JSON object, for whoever writes a monitor."""
+    assert set(re.findall(r"\w+", run("status", "--help").out)) >= KEYS
+
+
 def test_before_the_first_start(place: Place) -> None:
     """Nothing runs, and no folder but the drop folder is there: it says so, with the command that mends it."""
     place.put("1.pdf", pdf())

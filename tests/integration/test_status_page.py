@@ -56,7 +56,7 @@ def test_the_page_says_that_it_is_paused_and_waits_for_folders(api: StandIn, pla
     place.put("1.pdf", pdf())
     says(place, "Unterbrochen: Die Administration wird gebraucht")
     place.failed.rename(place.root / "away")
-    says(place, "Die Ordner fehlen")
+    says(place, "Der Dienst wartet auf seine Ordner")
     (place.root / "away").rename(place.failed)
     says(place, "Unterbrochen: Die Administration wird gebraucht")
 

@@ -106,7 +106,7 @@ def test_a_pause_says_since_when_and_what_to_do(reason: str, fault: str, tone: s
     """The clerk reads whether anything is to be done; small beneath it stands the cure for the administrator."""
     state = page_view(told=standing(pause=paused(reason, "What was said", fault))).state
     assert (state.tone, state.title, state.since) == (tone, title, "since 09:14")
-    assert ("Nothing to do" if fault == "world" else "Please tell the administrator") in state.text
+    assert ("Nothing to do" if fault == "world" else "Please make sure that the administrator knows") in state.text
     assert (hint_for(reason) in state.facts) == (fault != "world")
     cure = [cure_for(reason)] if cure_for(reason) != hint_for(reason) else []
     assert list(state.small) == ["What was said", *cure, "Next try: 10:16."]
