@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from invoice_watcher.errors import FolderError
 from invoice_watcher.escaping import encodable
-from invoice_watcher.naming import PAGE_IN_WRITING, Naming
+from invoice_watcher.naming import naming_of
 from invoice_watcher.receipt import SUFFIX, timestamp
 from invoice_watcher.spool.filing import note_name, original_name, read_receipt
 from invoice_watcher.spool.folders import open_folder
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invoice_watcher.config import Config
+    from invoice_watcher.naming import Naming
     from invoice_watcher.receipt import Receipt
 
 _LEFT = "lies there, and nothing takes it while the service does not run"
@@ -73,12 +74,6 @@ class _Oldest:
 
     def all(self) -> list[_Found]:
         return sorted(found for _, _, found in self._heap)
-
-
-def naming_of(config: Config) -> Naming:
-    """Return the rules by which the names in the drop folder are read."""
-    own_names = (config.status_page, PAGE_IN_WRITING) if config.status_page else ()
-    return Naming.of(config.order_id_pattern.pattern, config.ignore, own_names)
 
 
 def backlog(config: Config) -> Backlog:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from invoice_watcher import affinity, signals
 from invoice_watcher.audience import Audience
-from invoice_watcher.backlog import naming_of
 from invoice_watcher.census import Census
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.control import Question
@@ -27,6 +26,7 @@ from invoice_watcher.heartbeat import Heartbeat
 from invoice_watcher.journey import attempt_of, log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
+from invoice_watcher.naming import naming_of
 from invoice_watcher.outcome import Delivered
 from invoice_watcher.queue import Queue, RetryRules
 from invoice_watcher.resumption import resumed

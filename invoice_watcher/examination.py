@@ -14,9 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.archive import filing
-from invoice_watcher.backlog import naming_of
 from invoice_watcher.errors import FolderError
-from invoice_watcher.naming import ignoring_pattern, is_numbered
+from invoice_watcher.naming import ignoring_pattern, is_numbered, naming_of
 from invoice_watcher.openers import writers_of
 from invoice_watcher.outcome import Rejected
 from invoice_watcher.settling import Unready

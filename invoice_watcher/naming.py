@@ -20,6 +20,8 @@ from invoice_watcher.invoice import Invoice, Kind, OrderId
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from invoice_watcher.config import Config
+
 TEMPORARY_NAMES = (
     ".*",
     "~$*",
@@ -110,6 +112,12 @@ def _checked(text: str) -> OrderId | None:
         return OrderId(text)
     except ValueError:
         return None
+
+
+def naming_of(config: Config) -> Naming:
+    """Return the rules by which the names in the drop folder are read."""
+    own_names = (config.status_page, PAGE_IN_WRITING) if config.status_page else ()
+    return Naming.of(config.order_id_pattern.pattern, config.ignore, own_names)
 
 
 def is_short(name: str) -> bool:

@@ -20,12 +20,13 @@ import msgspec
 
 from invoice_watcher import __version__
 from invoice_watcher.archive import Failed, FailedNow, last_delivered, order_of
-from invoice_watcher.backlog import backlog, naming_of
+from invoice_watcher.backlog import backlog
 from invoice_watcher.control import ask
 from invoice_watcher.errors import ControlError, ExitStatus, FolderError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.openers import holder_of
 from invoice_watcher.receipt import nanoseconds, timestamp
+from invoice_watcher.naming import naming_of
 from invoice_watcher.standing import Paused, Sent, Standing, Waiter
 
 if TYPE_CHECKING:

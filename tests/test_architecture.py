@@ -34,7 +34,6 @@ LAYERS = [
         "deadlines",
         "mailbox",
         "mounts",
-        "naming",
         "openers",
         "privacy",
         "receipt",
@@ -47,13 +46,16 @@ LAYERS = [
     | {"signals", "streams", "tally"}
     | {"watcher", "workers"},
     # rules, and the parts that stand beside the daemon
-    {"breaker", "content", "demo", "logs", "policy", "sandbox", "schedule", "standing"},
+    {"breaker", "content", "demo", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
     # what lies in the folders, and whether it is fit; who is told how things stand
     {"inspection", "spool", "validation"} | {"audience", "control", "status_line"},
     # the two doors, folder and API, and the look through them
     {"archive", "backlog", "lookout", "uploader"} | {"notify"},
     # one invoice; and what can be seen before there is any
-    {"delivery", "report", "requeuing", "resumption", "sending"} | {"examination", "overview", "whereabouts"} | {"checks"} | {"status_page"},
+    {"delivery", "report", "requeuing", "resumption", "sending"}
+    | {"examination", "overview", "whereabouts"}
+    | {"checks"}
+    | {"status_page"},
     # all invoices
     {"heartbeat", "journey", "progress", "queue"} | {"explanation"} | {"metrics"},
     # the same, for those who are told
@@ -179,7 +181,8 @@ def test_within_a_package_imports_do_not_go_round(package: str) -> None:
 def test_each_foreign_package_is_behind_its_wall() -> None:
     """To replace a library, or to follow its new release, one reads one module.
 
-    msgspec has several: it is the project's one library for typed records. It is a notation, as basic as `dataclasses`, and no system with effects of its own.
+    msgspec has several: it is the project's one library for typed records. It is a notation, as basic as `dataclasses`,
+    and no system with effects of its own.
     """
     wrong = []
     for found in FOREIGN_IMPORTS:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from invoice_watcher.backlog import naming_of
 from invoice_watcher.cli.options import DEFAULT_CONFIG, config_option
 from invoice_watcher.cli.status_shown import show
 from invoice_watcher.config import load
 from invoice_watcher.errors import FolderUnavailableError, InvoiceWatcherError
 from invoice_watcher.escaping import escape
 from invoice_watcher.explanation import explain as explanations
+from invoice_watcher.naming import naming_of
 from invoice_watcher.overview import encode, overview
 
 if TYPE_CHECKING:

@@ -148,7 +148,7 @@ def _of_waiter(waiter: Waiter, now: float) -> _Row:
     text = waiter.text
     if waiter.state == "deferred" and waiter.next_try:
         text += f", in {span(seconds(waiter.next_try) - now)}"
-    if waiter.problem:
+    if waiter.problem and waiter.state != "paused":  # whose reason is told above
         text += f"; attempt {waiter.attempts} came to: {waiter.problem.message}"
     when = span(now - seconds(waiter.since))
     return _Row(escape(waiter.name), escape(waiter.order_id or ""), when, escape(text))
