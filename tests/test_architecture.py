@@ -25,39 +25,19 @@ LAYERS = [
     # the words: values, and what is said about them
     {"__init__", "errors", "escaping", "hints", "invoice", "languages", "outcome"},
     # one thing each, of which the others beside it know nothing
-    {
-        "affinity",
-        "answer",
-        "backoff",
-        "complaints",
-        "config",
-        "deadlines",
-        "mailbox",
-        "mounts",
-        "openers",
-        "privacy",
-        "receipt",
-        "rendezvous",
-        "scratch",
-        "service",
-        "settling",
-        "shortcut",
-    }
-    | {"signals", "streams", "tally"}
+    {"answer", "backoff", "complaints", "config", "receipt", "settling", "shortcut", "tally"}
+    | {"affinity", "deadlines", "mailbox", "mounts", "privacy", "scratch", "service", "signals", "streams"}
     | {"watcher", "workers"},
     # rules, and the parts that stand beside the daemon
     {"breaker", "content", "demo", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
     # what lies in the folders, and whether it is fit; who is told how things stand
     {"inspection", "spool", "validation"} | {"audience", "control", "status_line"},
-    # the two doors, folder and API, and the look through them
-    {"archive", "backlog", "lookout", "uploader"} | {"notify"},
-    # one invoice; and what can be seen before there is any
-    {"delivery", "report", "requeuing", "resumption", "sending"}
-    | {"examination", "overview", "whereabouts"}
-    | {"checks"}
-    | {"status_page"},
+    # the two doors, folder and API, and the look through them; what is filed; who is told by mail
+    {"archive", "lookout", "uploader"} | {"notify"},
+    # one invoice; and what is done without a daemon
+    {"delivery", "resumption", "sending"} | {"checks", "report", "requeuing", "status_page"},
     # all invoices
-    {"heartbeat", "journey", "progress", "queue"} | {"explanation"} | {"metrics"},
+    {"heartbeat", "journey", "progress", "queue"} | {"inquiry", "metrics"},
     # the same, for those who are told
     {"census", "listeners"},
     # the loop
@@ -77,7 +57,7 @@ WALLS = {
     "defusedxml": {"answer"},
     "jinja2": {"status_page"},
     "fcntl": {"spool"},
-    "msgspec": {"control", "overview", "receipt", "spool", "standing"},
+    "msgspec": {"control", "inquiry", "receipt", "spool", "standing"},
     "prometheus_client": {"metrics"},
     "requests": {"uploader"},
     "requests_toolbelt": {"uploader"},

@@ -20,9 +20,9 @@ from invoice_watcher.cli.status_shown import show
 from invoice_watcher.config import load
 from invoice_watcher.errors import FolderUnavailableError, InvoiceWatcherError
 from invoice_watcher.escaping import escape
-from invoice_watcher.explanation import explain as explanations
+from invoice_watcher.inquiry import encode, overview
+from invoice_watcher.inquiry import explain as explanations
 from invoice_watcher.naming import naming_of
-from invoice_watcher.overview import encode, overview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

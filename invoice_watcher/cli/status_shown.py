@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from invoice_watcher.overview import Failure, Overview
+    from invoice_watcher.inquiry import Failure, Overview
     from invoice_watcher.standing import Waiter
 
 MOST_FILES = 20

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from invoice_watcher.archive import filing, shelves_of
-from invoice_watcher.backlog import note_of
 from invoice_watcher.errors import FolderError
+from invoice_watcher.inquiry.backlog import note_of
 from invoice_watcher.naming import is_numbered, naming_of
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.spool.filing import original_name

@@ -11,7 +11,7 @@ import pytest
 
 from invoice_watcher.config import Config
 from invoice_watcher.config.sections import Settle
-from invoice_watcher.examination import Examined, examine
+from invoice_watcher.inquiry.examination import Examined, examine
 from tests.support.box import Box, written
 from tests.support.children import NOBODY, in_child, needs_root
 

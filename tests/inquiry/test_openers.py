@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher.openers import holder_of, writers_of
+from invoice_watcher.inquiry.openers import holder_of, writers_of
 from tests.support.children import NOBODY, in_child, meanwhile, needs_root
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from invoice_watcher.config import Config
 from invoice_watcher.config.sections import Settle
 from invoice_watcher.control import Control
 from invoice_watcher.errors import ExitStatus
-from invoice_watcher.explanation import Explanation, explain
+from invoice_watcher.inquiry.explanation import Explanation, explain
 from invoice_watcher.outcome import Source
 from invoice_watcher.receipt import Error, encode, timestamp
 from invoice_watcher.standing import Paused, Standing, Waiter

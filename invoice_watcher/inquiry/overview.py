@@ -20,21 +20,21 @@ import msgspec
 
 from invoice_watcher import __version__
 from invoice_watcher.archive import Failed, FailedNow, last_delivered, order_of
-from invoice_watcher.backlog import backlog
 from invoice_watcher.control import ask
 from invoice_watcher.errors import ControlError, ExitStatus, FolderError
 from invoice_watcher.escaping import encodable
-from invoice_watcher.openers import holder_of
-from invoice_watcher.receipt import nanoseconds, timestamp
+from invoice_watcher.inquiry.backlog import backlog
+from invoice_watcher.inquiry.openers import holder_of
 from invoice_watcher.naming import naming_of
+from invoice_watcher.receipt import nanoseconds, timestamp
 from invoice_watcher.standing import Paused, Sent, Standing, Waiter
 
 if TYPE_CHECKING:
     from invoice_watcher.archive import Filing
     from invoice_watcher.config import Config
     from invoice_watcher.control import Answer
+    from invoice_watcher.inquiry.openers import Opener
     from invoice_watcher.naming import Naming
-    from invoice_watcher.openers import Opener
 
 # flowing: what is dropped is taken; paused: nothing is sent, see `pause`; folders_away: it waits for its folders, see
 # `trouble`; hanging: it does not answer, or has not moved for a minute; silent: something works on the folder, and what

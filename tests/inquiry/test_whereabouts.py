@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from invoice_watcher.config import Config
-from invoice_watcher.whereabouts import MOST_PLACES, closed, whereabouts
+from invoice_watcher.inquiry.whereabouts import MOST_PLACES, closed, whereabouts
 from tests.support.box import Box, written
 from tests.support.children import NOBODY, in_child, needs_root
 

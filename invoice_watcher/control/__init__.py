@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from invoice_watcher.control.rendezvous import make_folder, places, places_of_instances
 from invoice_watcher.errors import ControlError
-from invoice_watcher.rendezvous import make_folder, places, places_of_instances
 from invoice_watcher.standing import Standing, Waiter
 
 if TYPE_CHECKING:

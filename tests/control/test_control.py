@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from invoice_watcher.control import Control, Question, ask
+from invoice_watcher.control.rendezvous import places
 from invoice_watcher.errors import ControlError, ExitStatus
-from invoice_watcher.rendezvous import places
 from tests.integration.program import until
 from tests.support.children import NOBODY, in_child, needs_root
 from tests.support.standings import standing, waiter

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_watcher.rendezvous import make_folder, places, places_of_instances
+from invoice_watcher.control.rendezvous import make_folder, places, places_of_instances
 from tests.support.children import NOBODY, in_child, needs_root
 
 STRANGER = 4712

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.archive import filing
 from invoice_watcher.errors import FolderError
+from invoice_watcher.inquiry.openers import writers_of
 from invoice_watcher.naming import ignoring_pattern, is_numbered, naming_of
-from invoice_watcher.openers import writers_of
 from invoice_watcher.outcome import Rejected
 from invoice_watcher.settling import Unready
 from invoice_watcher.spool.snapshot import owner_name
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from invoice_watcher.config import Config
-    from invoice_watcher.openers import Writers
+    from invoice_watcher.inquiry.openers import Writers
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _SORTS = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from invoice_watcher.backlog import backlog, note_of
 from invoice_watcher.config import Config
+from invoice_watcher.inquiry.backlog import backlog, note_of
 from invoice_watcher.standing import MOST_NAMED
 from tests.support.box import Box, written
 from tests.support.children import NOBODY, in_child, needs_root
