@@ -179,7 +179,7 @@ class Daemon:
         if message is Signal.HINT:
             self._lookout.hinted()
         elif isinstance(message, Question):
-            message.answer(self._census.waiter(message.name))
+            message.answer(self._census.standing(), self._census.waiter(message.name) if message.name else None)
         elif isinstance(message, tuple):
             task, report = message
             if isinstance(report, BaseException):

@@ -178,7 +178,7 @@ class _Server:
         if message is Signal.RELOAD:
             self._reload()
         if isinstance(message, Question):
-            message.answer(None)
+            message.answer(away(drop, self._tally, str(trouble)), None)
         if message is Signal.STOP:
             self.listeners.audience.tell_now(away(drop, self._tally, str(trouble), is_over=True))
         return message is Signal.STOP

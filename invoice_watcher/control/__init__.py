@@ -4,8 +4,8 @@ One connection, one question, one answer, each a line of JSON. `{"name": null}` 
 `{"name": "12345.pdf"}` for one file's as well. The socket lies in the runtime directory, under a name made of the drop
 folder's path, and whoever may look into that folder by its group may ask. It only tells: nothing can be changed through
 it, and no secret is known to it. Guarantees: whoever asks, and then neither writes nor reads, holds up the daemon not
-at all, and other users' questions neither; all questions about files together are at most one message at a time for the
-loop. Raises nothing where it serves; `ask` raises ControlError, whatever is answered.
+at all, and other users' questions neither; all questions together are at most one message at a time for the loop, and
+twenty a second. Raises nothing where it serves; `ask` raises ControlError, whatever is answered.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PATIENCE = 2.0  # seconds for each part of a conversation
+_SPACING = 0.05  # seconds between two questions to the loop
 _LOOP_PATIENCE = 5.0  # seconds; a scan of a million files takes about so long
 _BREATH = 0.5  # seconds, when a connection could not be taken, for want of descriptors
 _QUEUEING = 0.02  # seconds between two tries to be let in
@@ -54,9 +55,9 @@ class Answer(msgspec.Struct, frozen=True):
     """What is answered.
 
     Attributes:
-        standing: the newest that was told.
+        standing: how things stand; where `busy`, as the daemon told it last.
         file: how the file stands that was asked for; None when the daemon knows of none.
-        busy: the daemon did not come to look for it.
+        busy: the daemon did not come to answer.
     """
 
     standing: Standing
@@ -65,24 +66,24 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Question:
-    """A question about one file, which only the loop can answer."""
+    """A question, which only the loop can answer."""
 
-    def __init__(self, name: str) -> None:
-        """Ask about the file of this name."""
+    def __init__(self, name: str | None) -> None:
+        """Ask how things stand, and about the file of this name, unless it is None."""
         self.name = name
         self._answered = threading.Event()
-        self._waiter: Waiter | None = None
+        self._answer: Answer | None = None
 
-    def answer(self, waiter: Waiter | None) -> None:
+    def answer(self, standing: Standing, waiter: Waiter | None) -> None:
         """Answer it, once."""
-        self._waiter = waiter
+        self._answer = Answer(standing, waiter)
         self._answered.set()
 
-    def wait(self, timeout: float) -> Waiter | None:
+    def wait(self, timeout: float) -> Answer:
         """Return the answer; TimeoutError when none comes."""
-        if not self._answered.wait(timeout):
+        if not self._answered.wait(timeout) or self._answer is None:
             raise TimeoutError
-        return self._waiter
+        return self._answer
 
 
 class Control:
@@ -97,11 +98,10 @@ class Control:
         """
         self._post = post
         self._standing: Standing | None = None
-        self._told = threading.Event()
         self._closed = threading.Event()
         self._loops_turn = threading.Lock()
-        self._asked = Question("")  # the last one
-        self._asked.answer(None)
+        self._asked: Question | None = None  # the last one
+        self._asked_at = float("-inf")
         self._guests: Counter[int] = Counter()
         self._counting = threading.Lock()
         self._path, self._inode, self._socket = _listen(drop)
@@ -113,7 +113,6 @@ class Control:
     def hear(self, standing: Standing) -> None:
         """Take the newest."""
         self._standing = standing
-        self._told.set()
 
     def close(self) -> None:
         """Listen no longer."""
@@ -155,10 +154,9 @@ class Control:
     def _converse(self, connection: socket.socket, uid: int) -> None:
         try:
             ask = msgspec.json.decode(_line(connection, _LONGEST_QUESTION, _PATIENCE), type=Ask)
-            if self._told.wait(_LOOP_PATIENCE):
-                answer = msgspec.json.encode(self._answer(ask.name)) + b"\n"
+            if (answer := self._answer(ask.name)) is not None:
                 connection.settimeout(_PATIENCE)
-                connection.sendall(answer)
+                connection.sendall(msgspec.json.encode(answer) + b"\n")
         except (OSError, *_NONSENSE):
             pass
         finally:
@@ -169,24 +167,24 @@ class Control:
         with self._counting:
             self._guests[uid] -= 1
 
-    def _answer(self, name: str | None) -> Answer:
-        assert self._standing is not None  # noqa: S101 - `_told`
-        if name is None:
-            return Answer(self._standing)
+    def _answer(self, name: str | None) -> Answer | None:
+        """Return what the loop says, or else what it told last; None when it never told anything."""
         end = time.monotonic() + _LOOP_PATIENCE
         if self._loops_turn.acquire(timeout=_LOOP_PATIENCE):
             try:
-                return Answer(self._standing, self._answer_of_loop(name, end))
+                return self._answer_of_loop(name, end)
             except TimeoutError:
                 pass
             finally:
                 self._loops_turn.release()
-        return Answer(self._standing, busy=True)
+        return None if self._standing is None else Answer(self._standing, busy=True)
 
-    def _answer_of_loop(self, name: str, end: float) -> Waiter | None:
+    def _answer_of_loop(self, name: str | None, end: float) -> Answer:
         """Ask the loop, once it has answered the question before; TimeoutError when that is not so by `end`."""
-        self._asked.wait(max(0.0, end - time.monotonic()))
-        self._asked = Question(name)
+        if self._asked is not None:
+            self._asked.wait(max(0.0, end - time.monotonic()))
+        self._closed.wait(max(0.0, self._asked_at + _SPACING - time.monotonic()))
+        self._asked, self._asked_at = Question(name), time.monotonic()
         self._post(self._asked)
         return self._asked.wait(max(0.0, end - time.monotonic()))
 

@@ -48,14 +48,16 @@ class Loop:
     """A daemon's loop that knows of one file."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.asked: list[str | None] = []
+        self.waiting = 3
         self.is_hanging = False
 
     def post(self, question: Question) -> None:
         """Answer at once, or never."""
         self.asked.append(question.name)
         if not self.is_hanging:
-            question.answer(waiter("12345.pdf") if question.name == "12345.pdf" else None)
+            known = waiter("12345.pdf") if question.name == "12345.pdf" else None
+            question.answer(standing(waiting=self.waiting), known)
 
 
 @pytest.fixture
@@ -97,10 +99,10 @@ def waiting_for(drop: Path) -> int:
     return answer.standing.waiting
 
 
-def test_how_things_stand(drop: Path, control: Control) -> None:
-    """`status` is told the newest of what the program has to tell."""
+def test_how_things_stand(drop: Path, control: Control, loop: Loop) -> None:
+    """`status` is told how things stand in this moment, whatever was told before."""
     assert waiting_for(drop) == 3
-    control.hear(standing(waiting=4))
+    loop.waiting = 4
     assert waiting_for(drop) == 4
 
 
@@ -125,8 +127,7 @@ def test_a_program_that_was_killed(drop: Path, control: Control, loop: Loop) -> 
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     assert ask(drop) is None
-    control = Control(drop, loop.post)
-    control.hear(standing(waiting=7))
+    control, loop.waiting = Control(drop, loop.post), 7
     assert waiting_for(drop) == 7
     control.close()
     assert ask(drop) is None
@@ -135,8 +136,7 @@ def test_a_program_that_was_killed(drop: Path, control: Control, loop: Loop) -> 
 
 def test_the_next_program_keeps_its_socket(drop: Path, control: Control, loop: Loop) -> None:
     """A program that ends late does not take the socket of the next one with it."""
-    successor = Control(drop, loop.post)
-    successor.hear(standing(waiting=8))
+    successor, loop.waiting = Control(drop, loop.post), 8
     control.close()
     assert waiting_for(drop) == 8
     successor.close()
@@ -144,11 +144,13 @@ def test_the_next_program_keeps_its_socket(drop: Path, control: Control, loop: L
 
 def test_a_program_that_has_only_just_begun(drop: Path, loop: Loop) -> None:
     """Who asks before there is anything to tell is told as soon as there is."""
-    control = Control(drop, loop.post)
+    questions: list[Question] = []
+    control = Control(drop, questions.append)
     asking = threading.Thread(target=lambda: found.append(waiting_for(drop)))
     found: list[int] = []
     asking.start()
-    control.hear(standing(waiting=5))
+    until(lambda: questions, "the question")
+    questions[0].answer(standing(waiting=5), None)
     asking.join(PATIENCE)
     assert found == [5]
     control.close()

@@ -41,7 +41,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @contextmanager
 def telling(box: Box, told: Standing) -> Iterator[None]:
     """Let a program tell this."""
-    control = Control(box.drop, lambda question: question.answer(None))
+    control = Control(box.drop, lambda question: question.answer(told, None))
     control.hear(told)
     yield
     control.close()

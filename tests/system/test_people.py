@@ -134,7 +134,7 @@ def test_an_administrator_asks(site: Site, user: str) -> None:
 
 def test_it_says_so_when_the_service_does_not_run(site: Site) -> None:
     """`status`, `explain` and `retry` work without the service, and say that it does not run."""
-    site.api.script("800013", refused(103, "Order is already shipped or cancelled"))
+    site.api.script("800013", refused(103, "Order is already shipped or cancelled"), OK)
     site.put("anna", "800013.pdf", pdf())
     site.until_filed("failed", "800013.pdf")
     site.systemctl("stop", UNIT)
@@ -152,7 +152,7 @@ def test_it_says_so_when_the_service_does_not_run(site: Site) -> None:
 
 def test_retry_while_it_runs(site: Site) -> None:
     """What failed with one code goes back, and through; its owner is still who dropped it."""
-    site.api.script("800014", refused(106, "Document file format is not supported"))
+    site.api.script("800014", refused(106, "Document file format is not supported"), OK)
     site.put("bert", "800014.pdf", pdf())
     site.until_filed("failed", "800014.pdf")
     site.machine.run(COMMAND, "retry", "--code", "106")

@@ -1,4 +1,4 @@
-"""The README's section for administrators, followed word for word on a fresh machine."""
+"""The README, followed word for word on a fresh machine; and what it shows is what the commands print."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.answers import OK, Answer, refused
 from tests.integration.place import names, pdf
 from tests.integration.program import API_CODE, ROOT, until
 from tests.system.machine import Machine
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INSTALLATION, SHARES = "Install it as a service", "Shares"
+SHOWN = ("For accountants", "For administrators")
+WIDTH = 100
+# What differs from day to day and from machine to machine, and the room that it takes.
+VARYING = (
+    (r"\x1b\[[0-9;?]*[a-zA-Z]|\r", ""),
+    (r"\d{4}-\d\d(-\d\d)?", "DATE"),
+    (r"\d\d:\d\d(:\d\d)?", "TIME"),
+    (r"\d+ (s|min|h)\b", "AGE"),
+    (r"process \d+", "process PID"),
+    (r"[\d.]+ [GT]iB free, \d+ more", "ROOM"),
+    (r"\d+ instances and \d+ watches", "LIMITS"),
+    (r"127\.0\.0\.1( port |:)\d+", "ADDRESS"),
+    (r"[━─]+", "─"),
+    (r" +", " "),
+)
+BAR = re.compile(r"^.*━ .*\d+/(\d+|\?).*$\n?", re.MULTILINE)
 # An editor that types what the README asks for.
 EDITOR = f'#!/bin/sh\necho {API_CODE} > "$1"\n'
 
@@ -26,6 +43,29 @@ def blocks(title: str) -> list[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     return [block for block in re.findall(r"(?:^    .*\n|(?<=\n)\n(?=    ))+", section, re.MULTILINE) if block.strip()]
+
+
+def sessions() -> list[tuple[str, str, str]]:
+    """Return what the README shows at a prompt: by whom, the command, and what it prints."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    sections = [text.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in SHOWN]
+    shown = "".join(re.findall(r"^```console\n(.*?)^```$", "\n".join(sections), re.MULTILINE | re.DOTALL))
+    found = re.findall(r"^([#$]) (.+)\n((?:(?![#$] ).*\n)*)", shown, re.MULTILINE)
+    return [("root" if prompt == "#" else "anna", command, printed) for prompt, command, printed in found]
+
+
+def settled(text: str) -> list[str]:
+    """Return what is the same on every day, line by line."""
+    for pattern, stands_for in VARYING:
+        text = re.sub(pattern, stands_for, text)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def at_a_terminal(machine: Machine, command: str, user: str) -> str:
+    """Run a command at a terminal of the README's width, and return what is left to be seen there."""
+    script = f"stty cols {WIDTH} rows 60; {command}"
+    done = machine.attempt("env", "TERM=xterm", "script", "-qec", script, "/dev/null", user=user)
+    return BAR.sub("", re.sub(VARYING[0][0], "", done.out))
 
 
 @pytest.fixture
@@ -74,3 +114,62 @@ def test_what_the_readme_says_of_samba(fresh: Machine) -> None:
         (receipt,) = site.until_filed("done", "700002.pdf")
         assert receipt["owner"] == "anna"
         site.assert_sound()
+
+
+def drop(site: Site, clerk: str, name: str, content: bytes) -> None:
+    """Let a clerk copy a file into the folder."""
+    site.machine.path(f"/home/{clerk}/invoice").write_bytes(content)
+    site.machine.run("cp", f"/home/{clerk}/invoice", f"/srv/invoices/{name}", user=clerk)
+
+
+def a_morning(site: Site) -> None:
+    """Let three be delivered, one of them twice, and two fail."""
+    site.api.script("48213", refused(103, "Order is already shipped or cancelled"), OK)
+    for clerk, name, folder in (
+        ("anna", "48210.pdf", "done"),
+        ("anna", "48211.pdf", "done"),
+        ("bert", "48213.pdf", "failed"),
+        ("bert", "Smith final.pdf", "failed"),
+    ):
+        drop(site, clerk, name, pdf(name, 30_211))
+        site.until_filed(folder, name)
+    drop(site, "anna", "48210.pdf", pdf("corrected", 28_112))
+    site.until_filed("done", "48210.2.pdf")
+
+
+def a_cut(site: Site) -> None:
+    """Let a document arrive whose end is missing."""
+    drop(site, "bert", "48215.pdf", pdf("cut", 2_000)[:-7])
+    until(lambda: "unfinished" in site.machine.attempt("invoice-watcher", "explain", "48215.pdf").out, "that it is cut")
+
+
+def a_wrong_code(site: Site) -> None:
+    """Let the API refuse the API code."""
+    (site.drop / "48215.pdf").unlink()
+    site.api.default = Answer(401)
+    drop(site, "anna", "48216.pdf", pdf("refused"))
+    until(lambda: "paused" in site.shows("StatusText"), "the pause", timeout=PATIENCE)
+
+
+# What happens before which of the commands.
+ACTS = {0: a_morning, 2: a_cut, 4: a_wrong_code}
+
+
+def test_what_the_readme_shows(fresh: Machine) -> None:
+    """What stands under a command in the README is what it prints, but for times and other figures."""
+    follow(fresh, blocks(INSTALLATION)[0])
+    fresh.run("useradd", "--create-home", "bert")
+    for clerk in ("anna", "bert"):
+        fresh.run("adduser", clerk, "invoices")
+    wrong = []
+    with api_of(fresh) as api:
+        site = Site(fresh, api)
+        site.configure(retry={"initial": "5m", "max": "5m"})
+        site.systemctl("restart", UNIT)
+        for number, (user, command, shown) in enumerate(sessions()):
+            ACTS.get(number, lambda _site: None)(site)
+            printed = at_a_terminal(fresh, command, user)
+            if settled(printed) != settled(shown):
+                wrong.append(f"{command}\n{printed}")
+        site.assert_sound()
+    assert not wrong, "\n\n".join(wrong)
