@@ -109,18 +109,16 @@ class Audience:
 class Aside:
     """A listener that may take its time, in a thread of its own."""
 
-    def __init__(self, what: str, hear: Callable[[Standing], None], every: float | None = None) -> None:
+    def __init__(self, what: str, hear: Callable[[Standing], None]) -> None:
         """Start to listen.
 
         Args:
             what: what it does, for the log: "the status page".
             hear: called with the newest; may wait, and may raise.
-            every: seconds after which it is called again with what it knows; None for never.
         """
-        self._what, self._hear, self._every = what, hear, every
+        self._what, self._hear = what, hear
         self._changed = threading.Condition()
         self._newest: Standing | None = None
-        self._known: Standing | None = None
         self._closed = False
         self._complaint = ""
         self._thread = threading.Thread(target=self._run, name=what, daemon=True)
@@ -149,14 +147,11 @@ class Aside:
                 self._complaint = ""
 
     def _next(self) -> Standing | None:
-        """Wait for something new, or for its time; None at the end."""
+        """Wait for something new; None at the end."""
         with self._changed:
-            patience = None if self._known is None else self._every
-            self._changed.wait_for(lambda: self._newest is not None or self._closed, patience)
-            if self._newest is None and self._closed:
-                return None
-            self._known, self._newest = self._newest or self._known, None
-            return self._known
+            self._changed.wait_for(lambda: self._newest is not None or self._closed)
+            newest, self._newest = self._newest, None
+            return newest
 
     def _complain(self, text: str) -> None:
         if text != self._complaint:

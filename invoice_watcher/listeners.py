@@ -15,7 +15,7 @@ from invoice_watcher.control import Control
 from invoice_watcher.escaping import escape
 from invoice_watcher.naming import naming_of
 from invoice_watcher.status_line import sentence
-from invoice_watcher.status_page import EVERY, Places, StatusPage
+from invoice_watcher.status_page import Places, StatusPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ class _Page(Listener):
             if config.status_page is not None:
                 places = Places(config.drop_dir, config.failed_dir, config.done_dir)
                 self._page = StatusPage(places, config.status_page, config.status_language, naming_of(config))
-                self._aside = Aside("the status page", self._page.hear, EVERY)
+                self._aside = Aside("the status page", self._page.hear)
         except OSError as error:  # the next scan learns it too
             _log.warning("the status page: %s", escape(str(error)))
 

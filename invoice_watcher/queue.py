@@ -80,7 +80,7 @@ class Queue:
     @property
     def waiting(self) -> int:
         """How many documents wait, those under way included."""
-        return self.schedule.waiting + self.schedule.under_way + len(self.aside)
+        return self.schedule.waiting + sum(1 for _ in self.schedule.taken()) + len(self.aside)
 
     @property
     def aside(self) -> list[Task]:

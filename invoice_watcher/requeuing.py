@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.archive import Filing, filed, order_of
 from invoice_watcher.escaping import encodable
-from invoice_watcher.naming import Naming
+from invoice_watcher.naming import Naming, naming_of
 from invoice_watcher.receipt import timestamp
 from invoice_watcher.scratch import Scratch, scratch
 from invoice_watcher.spool.requeue import Requeue
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MOST_OFFERED = 200
 _MOST_LOOKED_AT = 5000
+_LEFT_ALONE = "its name is one that is left alone in the drop folder (ignore, status_page); give it another one first"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +79,12 @@ class Found:
 
     def put_back(self) -> Iterator[Requeued]:
         """Put them back, the oldest first, and yield what became of each."""
+        is_ignored = naming_of(self._config).is_ignored
         rows = self._room.execute("SELECT name, queue FROM found ORDER BY arrived, name")
         with Requeue(self._config.failed_dir, self._config.drop_dir) as requeue:
             for raw, queue in rows:
                 name = os.fsdecode(raw)
-                yield Requeued(name, requeue.put_back(name, queue))
+                yield Requeued(name, _LEFT_ALONE if is_ignored(name) else requeue.put_back(name, queue))
 
     def _search(self, choice: Choice) -> Iterator[tuple[str, bytes, str]]:
         naming = Naming.of(self._config.order_id_pattern.pattern)

@@ -109,7 +109,7 @@ class Schedule:
         """Replace all ready tasks by what the scan found; what is under way is not among them."""
         self._behind.clear()
         self.offers += 1
-        taken = {task.invoice.name for task in self._under_way.values() if not task.look_only}
+        taken = {task.invoice.name for task in self.taken()}
         self._ready = [(task.arrived_ns, task.invoice.name, task) for task in ready if task.invoice.name not in taken]
         heapq.heapify(self._ready)
 
@@ -159,7 +159,11 @@ class Schedule:
         yield from (task for _, _, task in self._ready)
         yield from chain.from_iterable(self._behind.values())
         yield from self.claimed()
-        yield from (task for task in self._under_way.values() if not task.look_only)  # else it is ready as well
+        yield from self.taken()
+
+    def taken(self) -> Iterator[Task]:
+        """Iterate over what workers have to send; what they only look at is ready as well."""
+        return (task for task in self._under_way.values() if not task.look_only)
 
     def ahead_of(self, task: Task) -> Task | None:
         """Return the file of the same order for which this one has to wait, as far as that is decided; else None."""
@@ -168,8 +172,8 @@ class Schedule:
         return None if first is task else first
 
     def holds_under_way(self, task: Task) -> bool:
-        """Tell whether a worker has this very task."""
-        return self._under_way.get(task.invoice.queue) is task
+        """Tell whether a worker has this very task to send."""
+        return any(one is task for one in self.taken())
 
     def is_busy(self, queue: str) -> bool:
         """Tell whether a file of this order is under way."""

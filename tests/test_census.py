@@ -156,6 +156,17 @@ def test_a_pause(scene: Scene) -> None:
     assert scene.waiter("1.pdf").state == "paused"
 
 
+def test_a_look_in_a_pause(scene: Scene) -> None:
+    """A file that is only looked at while nothing may be sent is counted once, and not told as being sent."""
+    task = _claimed(scene)
+    scene.report(task, Waiting(failure(Fault.OPERATOR)))
+    scene.box.put("2.pdf")
+    scene.look()
+    assert scene.take().look_only
+    assert scene.census.waiting == 2
+    assert scene.waiter("2.pdf").state == "paused"
+
+
 def test_an_answer_that_could_not_be_filed(scene: Scene) -> None:
     """What the API took, and this machine could not file, is told as that, and not as sent again."""
     task = _claimed(scene)

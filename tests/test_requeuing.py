@@ -74,6 +74,16 @@ def test_all(failures: Box) -> None:
     ]
 
 
+def test_a_name_that_is_left_alone(box: Box) -> None:
+    """What the service would not take, and might even write its page over, stays where people are told of it."""
+    for name in ("status.html", "1.draft.pdf", "1.pdf"):
+        fail(box, name, None, 106)
+    with search(Config(drop_dir=box.drop, ignore=("*.draft.*",)), Choice()) as found:
+        left = {one.name for one in found.put_back() if one.fault is not None}
+    assert left == {"status.html", "1.draft.pdf"}
+    assert {one.name for one in box.failed.iterdir() if one.suffix != ".json"} == left
+
+
 def test_orders_of_which_nothing_failed(failures: Box) -> None:
     """They are named; that of a receipt whose document is gone is one of them."""
     with search(Config(drop_dir=failures.drop), Choice(orders=frozenset({"9", "1", "4"}))) as found:

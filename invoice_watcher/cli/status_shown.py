@@ -94,7 +94,7 @@ def _table(title: str, when: str, rows: list[_Row]) -> Table:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(title=title, title_justify="left", title_style="bold", expand=False)
-    for name in ("file", "order", when, ""):
+    for name in ("file", "order", when, "why"):
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))

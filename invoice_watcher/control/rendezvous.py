@@ -60,7 +60,7 @@ def _folders() -> Iterator[Path]:
     if session and _is_own(Path(session)):  # `su` leaves that of whoever called it
         yield Path(session) / "invoice-watcher"
     private = _EVERYBODYS / f"invoice-watcher-{os.geteuid()}"
-    if not private.exists() or _is_own(private):
+    if not os.path.lexists(private) or _is_own(private):
         yield private
 
 

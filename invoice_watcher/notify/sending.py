@@ -87,8 +87,11 @@ class Address:
         """Return what is wrong with it, as far as can be seen without calling it."""
         if is_missing():
             return Trouble("the package apprise, which sends, is not installed", INSTALL)
-        with _overhearing():
-            service = self._made()
+        try:
+            with _overhearing():
+                service = self._made()
+        except Exception as error:  # noqa: BLE001 - whatever a large library that is there in part may raise
+            return Trouble(f"the package apprise cannot be loaded ({type(error).__name__})", INSTALL)
         if service is None:
             return Trouble("is no address that apprise can use", "see the list of services on apprise's web page")
         return None
@@ -139,6 +142,9 @@ def _apprise() -> ModuleType:
     log.addHandler(logging.NullHandler())
     import apprise  # noqa: PLC0415 - takes a third of a second and ten megabytes
 
+    from invoice_watcher.notify import replies  # noqa: PLC0415 - likewise, by what it imports
+
+    replies.bound()
     warnings.filterwarnings("ignore", "Unverified HTTPS request")  # of urllib3, where the address says verify=no
     return apprise
 

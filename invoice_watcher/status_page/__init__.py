@@ -1,9 +1,10 @@
 """The status page: a file in the drop folder that tells those who see nothing else how things stand.
 
 A listener that takes its time, so it is to be heard `Aside`. Guarantees: the page is written when something on it
-changed, though never twice within two seconds, and once a minute in any case, by which its reader sees whether it is
-alive; when the program ends in good order, it says so. A page that cannot be written is tried again a minute later, and
-an archive that takes long to read delays no page. Raises what prevented a page: OSError, or ImportError without Jinja2.
+changed, though never twice within two seconds, and once a minute in any case. The time on it is that of the record, by
+which its reader sees whether the program is alive, and not only its page; when it ends in good order, it says so. A
+page that cannot be written is tried again a minute later; an archive that takes long to read is looked at seldom.
+Raises what prevented a page: OSError, or ImportError without Jinja2.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.archive import Failed, last_delivered
 from invoice_watcher.errors import FolderError
 from invoice_watcher.languages import load
-from invoice_watcher.receipt import nanoseconds
+from invoice_watcher.status_line import seconds
 from invoice_watcher.status_page.rendering import render
 from invoice_watcher.status_page.sheet import Sheet
 from invoice_watcher.status_page.wording import MOST_DELIVERED, MOST_FAILED, Places, Sources, said
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from invoice_watcher.standing import Standing
     from invoice_watcher.status_page.view import View
 
-__all__ = ["EVERY", "Places", "StatusPage"]
+__all__ = ["Places", "StatusPage"]
 
-EVERY = 30.0  # seconds; how often it is to be called at least, see `Aside`
 _BEAT = 59.0  # seconds; just under a minute, for it is called now and then only
 _REST = 2.0
 
@@ -64,7 +64,7 @@ class StatusPage:
         if now < self._due and not has_changed and not found.is_last:
             return
         self._shown, self._due = None, now + _BEAT
-        if self._sheet.write(render(found, self._language, time.time())):
+        if self._sheet.write(render(found, self._language, seconds(standing.as_of))):
             self._shown = found
             self._look_back()
             self._hurry.wait(_REST)
@@ -78,7 +78,7 @@ class StatusPage:
         self._sheet.remove()
 
     def _sources(self, standing: Standing) -> Sources:
-        at = nanoseconds(standing.as_of, 0) / 1e9
+        at = seconds(standing.as_of)
         if standing.trouble is None:
             self._trouble = None
         elif self._trouble is None or self._trouble[0] != standing.trouble:

@@ -37,7 +37,7 @@ def render(view: View, language: Language, now: float) -> str:
     Args:
         view: what it says.
         language: in which language.
-        now: when it is written, seconds since the epoch.
+        now: the moment of which it tells, seconds since the epoch.
     """
     parts = _parts()
     written = language.page.written.format(date=language.day(now), time=language.clock(now), zone=language.zone(now))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.archive import order_of
 from invoice_watcher.escaping import escape
-from invoice_watcher.receipt import nanoseconds
+from invoice_watcher.status_line import seconds
 from invoice_watcher.status_page.view import Delivery, Moment, State, Tone, Trouble, View, Wait
 
 if TYPE_CHECKING:
@@ -44,14 +44,13 @@ class Sources:
     """What a page is made of.
 
     Attributes:
-        failed: what lies in the failed folder; None when that was not looked at.
         earlier: what was delivered before the program started, the newest first.
         troubled_at: since when the folders are away, seconds since the epoch.
         naming: how an order is read from a name, where no receipt tells it.
     """
 
     standing: Standing
-    failed: FailedNow | None
+    failed: FailedNow
     earlier: Sequence[Filing]
     troubled_at: float
     places: Places
@@ -61,24 +60,20 @@ class Sources:
 def said(sources: Sources, language: Language) -> View:
     """Say how things stand."""
     standing, page = sources.standing, language.page
-    places = sources.places
-    now = _seconds(standing.as_of)
-    failed = sources.failed
-    count = failed.count if failed else None
-    shown = tuple(
-        _trouble(one, sources.naming, language, now) for one in (failed.newest if failed else ())[:MOST_FAILED]
-    )
+    places, failed = sources.places, sources.failed
+    now = seconds(standing.as_of)
+    shown = tuple(_trouble(one, sources.naming, language, now) for one in failed.newest[:MOST_FAILED])
     waiting = () if standing.trouble else standing.files[:MOST_WAITING]
     return View(
         language=language.tag,
         is_last=standing.is_over,
         state=_state(sources, language, now),
         failed=shown,
-        failed_total=None if count is None else language.number(count),
-        failed_more=_more(language.page.failed_more, (count or 0) - len(shown), language),
+        failed_total=None if failed.count is None else language.number(failed.count),
+        failed_more=_more(page.failed_more, (failed.count or 0) - len(shown), language),
         waiting=tuple(_wait(one, language, now) for one in waiting),
         waiting_total=language.number(standing.waiting),
-        waiting_more=_more(language.page.waiting_more, standing.waiting - len(waiting), language),
+        waiting_more=_more(page.waiting_more, standing.waiting - len(waiting), language),
         delivered=_delivered(sources, language, now),
         mend=page.mend.format(folder=_folder(places.failed, places.drop)),
         legend=tuple(text.format(done=_folder(places.done, places.drop)) for text in page.legend_texts),
@@ -102,10 +97,6 @@ def _cut(text: str, most: int) -> str:
     return safe if len(safe) <= most else safe[: most - 1] + "…"
 
 
-def _seconds(text: str) -> float:
-    return nanoseconds(text, 0) / 1e9
-
-
 def _moment(at: float, language: Language, now: float) -> Moment:
     return Moment(language.moment(at, now), datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"))
 
@@ -121,7 +112,6 @@ def _more(sentence: Counted, number: int, language: Language) -> str | None:
 
 def _state(sources: Sources, language: Language, now: float) -> State:
     standing, cards, page = sources.standing, language.cards, language.page
-    count = (sources.failed.count if sources.failed else None) or 0
     if standing.is_over:
         return _card("over", cards.over, page.since.format(time=language.moment(now, now)))
     if standing.trouble:
@@ -129,10 +119,10 @@ def _state(sources: Sources, language: Language, now: float) -> State:
         return _card("trouble", cards.trouble, since, small=(shown_text(standing.trouble),))
     if standing.pause:
         return _paused(standing.pause, language, now)
-    started = language.moment(_seconds(standing.started_at), now)
+    started = language.moment(seconds(standing.started_at), now)
     on_their_way = (language.counted(page.on_their_way, standing.waiting),) if standing.waiting else ()
     facts = (*on_their_way, page.running_since.format(n=language.number(standing.delivered), time=started))
-    return _card("attention", cards.attention, None, facts) if count else _card("well", cards.well, None, facts)
+    return _card("attention", cards.attention, None, facts) if sources.failed.count else _card("well", cards.well, None, facts)
 
 
 def _paused(pause: Paused, language: Language, now: float) -> State:
@@ -143,8 +133,8 @@ def _paused(pause: Paused, language: Language, now: float) -> State:
     message, original = _message(pause.reason, pause.message, language)
     small = [message, *([f"{page.message}: {original}"] if original else []), cure]
     if pause.next_try:
-        small.append(page.next_try.format(time=language.moment(_seconds(pause.next_try), now)))
-    since = page.since.format(time=language.moment(_seconds(pause.since), now))
+        small.append(page.next_try.format(time=language.moment(seconds(pause.next_try), now)))
+    since = page.since.format(time=language.moment(seconds(pause.since), now))
     tone = _TONES.get(pause.fault, "trouble")
     facts = (shown_text(hint),) if tone == "trouble" else ()
     card = cards.get(pause.fault, language.cards.operator)
@@ -193,7 +183,7 @@ def _wait(waiter: Waiter, language: Language, now: float) -> Wait:
         name=shown_name(waiter.name),
         why=_why(waiter, language, now),
         problem=problem,
-        since=_moment(_seconds(waiter.since), language, now),
+        since=_moment(seconds(waiter.since), language, now),
     )
 
 
@@ -205,17 +195,17 @@ def _why(waiter: Waiter, language: Language, now: float) -> str:
     if waiter.state == "behind" and waiter.behind is not None:
         return page.behind.format(name=shown_name(waiter.behind))
     if waiter.state == "deferred" and waiter.next_try is not None:
-        return page.again.format(time=language.moment(_seconds(waiter.next_try), now))
+        return page.again.format(time=language.moment(seconds(waiter.next_try), now))
     return language.states.get(waiter.state, shown_text(waiter.text))
 
 
 def _delivered(sources: Sources, language: Language, now: float) -> tuple[Delivery, ...]:
     """Return the last deliveries: this program's own, and then those of the time before it started."""
     standing = sources.standing
-    found = [(_seconds(sent.at), sent.order_id, sent.name) for sent in standing.recent]
+    found = [(seconds(sent.at), sent.order_id, sent.name) for sent in standing.recent]
     for filing in sources.earlier:
         order = order_of(filing, sources.naming)
-        if filing.name is not None and filing.changed < _seconds(standing.started_at):
+        if filing.name is not None and filing.changed < seconds(standing.started_at):
             found.append((filing.changed, order, filing.name))
     return tuple(
         Delivery(at=_moment(at, language, now), order=shown_name(order or "-"), name=shown_name(name))

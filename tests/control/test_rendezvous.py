@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from invoice_watcher.control import rendezvous
 from invoice_watcher.control.rendezvous import make_folder, places, places_of_instances
 from tests.support.children import NOBODY, in_child, needs_root
 
@@ -95,3 +96,12 @@ def test_an_instance(tmp_path: Path) -> None:
         assert folder in {path.parent for path in places_of_instances(tmp_path)}
     finally:
         folder.rmdir()
+
+
+@needs_root
+def test_a_folder_for_temporary_files_that_is_shut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this user may not even look into /tmp, the service starts, and `status` answers, all the same."""
+    shut = tmp_path / "tmp"
+    shut.mkdir(mode=0o700)
+    monkeypatch.setattr(rendezvous, "_EVERYBODYS", shut)
+    assert Path("/run/invoice-watcher") in in_child(lambda: [path.parent for path in places(tmp_path)], uid=STRANGER)

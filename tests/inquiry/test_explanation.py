@@ -48,7 +48,7 @@ def telling(box: Box, told: Standing, of_file: Waiter | None = None, *, hanging:
     def post(question: object) -> None:
         asked.append(question.name)  # type: ignore[attr-defined]
         if not hanging:
-            question.answer(of_file)  # type: ignore[attr-defined]
+            question.answer(told, of_file)
 
     control = Control(box.drop, post)
     control.hear(told)

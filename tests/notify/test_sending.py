@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging.handlers
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +16,7 @@ from tests.support.receivers import Hook, Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # On loading its plugins, apprise imports what newer Pythons do without.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -25,6 +29,8 @@ MESSAGE = Message(
     (),
     tells_of_wait=False,
 )
+
+MUCH = 50 * 1024 * 1024  # bytes; what the system itself holds between two programs is a few megabytes
 
 
 @pytest.fixture
@@ -47,6 +53,20 @@ def test_a_web_hook_gets_it(hook: Hook) -> None:
     (got,) = hook.arrived
     assert got["title"] == MESSAGE.subject
     assert got["message"] == MESSAGE.text(10_000)
+
+
+def test_a_web_hook_that_never_stops_talking(hook: Hook) -> None:
+    """An answer without an end: the message counts as sent, and the program's memory does not fill up with it."""
+    hook.endless = True
+    assert Address(hook.url, 1).send(MESSAGE) is None
+    assert hook.sent < MUCH
+
+
+def test_a_mail_server_that_never_stops_talking(mailbox: Mailbox) -> None:
+    """The same from a mail server, which has not taken the message then."""
+    mailbox.endless = True
+    assert "broke the connection off" in str(Address(mailbox.url, 1).send(MESSAGE))
+    assert mailbox.sent < MUCH
 
 
 def test_a_mail_is_plain_text(mailbox: Mailbox) -> None:
@@ -121,6 +141,15 @@ def test_an_address_that_cannot_be_used(url: str) -> None:
     assert address.name == f"notify.urls 3 ({scheme}://…)"
     assert "apprise can use" in str(address.look())
     assert "s3cr3t" not in str(address.send(MESSAGE))
+
+
+def test_a_library_that_is_there_in_part(tmp_path: Path) -> None:
+    """Where apprise lacks what it needs itself, that is said with its cure; no thread ends, and `check` goes on."""
+    (tmp_path / "apprise.py").write_text("import nothing_of_this_name")
+    program = f"from {Address.__module__} import Address; print(Address('json://s3cr3t/', 1).look())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert "apprise cannot be loaded (ModuleNotFoundError); install" in done.stdout
 
 
 def test_the_library_says_nothing(hook: Hook, capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,10 +72,18 @@ def test_the_page_is_renewed_though_nothing_changed(places: Places, monkeypatch:
     assert written(places) != first
 
 
+def test_a_page_is_as_old_as_what_it_tells(places: Places) -> None:
+    """Where the service hangs, its page grows old before its reader's eyes, though there may be a new one."""
+    page = made(places)
+    page.hear(cases.standing(cases.NOW))
+    moment = datetime.fromtimestamp(cases.NOW, UTC).isoformat()
+    assert f'datetime="{moment}"' in (places.drop / "status.html").read_text()
+
+
 def test_the_last_page_says_that_the_service_was_stopped(places: Places) -> None:
     """Told while the page before is hardly written, the end is on the disk when the program has ended."""
     page = StatusPage(places, "status.html", "de", Naming.of("[0-9]+"))
-    aside = Aside("the status page", page.hear, status_page.EVERY)
+    aside = Aside("the status page", page.hear)
     aside.hear(now())
     wait_for = threading.Event()
     while not (places.drop / "status.html").exists():

@@ -10,11 +10,15 @@ import base64
 import json
 import socketserver
 import threading
+from contextlib import suppress
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 _PATIENCE = 30.0
 _POLL = 0.02
@@ -30,6 +34,8 @@ class _Receiver(socketserver.ThreadingTCPServer, Generic[Thing]):
         calls: how many connections there were.
         hang: while set, nobody is answered.
         released: ends the hanging.
+        endless: its answers have no end.
+        sent: bytes of the last endless answer that went out before the other side had enough.
     """
 
     allow_reuse_address = daemon_threads = True
@@ -41,6 +47,8 @@ class _Receiver(socketserver.ThreadingTCPServer, Generic[Thing]):
         self.calls = 0
         self.hang = False
         self.released = threading.Event()
+        self.endless = False
+        self.sent = 0
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self.serve_forever, args=(_POLL,))
 
@@ -61,6 +69,16 @@ class _Receiver(socketserver.ThreadingTCPServer, Generic[Thing]):
             self._changed.notify_all()
         if self.hang:
             self.released.wait(_PATIENCE)
+
+    def go_on(self, connection: BufferedIOBase, piece: bytes) -> bool:
+        """Answer until the other side has enough; True after 100 MiB, when it is clear that it never has."""
+        self.sent = 0
+        with suppress(OSError):
+            while self.sent < 100 * 1024 * 1024:
+                connection.write(piece)
+                self.sent += len(piece)
+            return True
+        return False
 
     def took(self, thing: Thing) -> None:
         """Keep what has arrived."""
@@ -111,6 +129,8 @@ class _Hooked(BaseHTTPRequestHandler):
         self.end_headers()
         if status < 300:
             self.server.took(json.loads(body))
+        if self.server.endless:
+            self.server.go_on(self.wfile, b"x" * 65536)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
         """Say nothing."""
@@ -135,6 +155,8 @@ class _Mailed(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         self.server.called()
+        if self.server.endless and not self.server.go_on(self.wfile, b"220-ready\r\n" * 6000):
+            return
         self._say("220 ready")
         while line := self.rfile.readline():
             verb = line[:4].upper()
