@@ -19,7 +19,6 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-import re
 import stat
 import time
 from contextlib import contextmanager
@@ -30,16 +29,15 @@ from invoice_watcher.errors import FolderError, FolderUnavailableError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import Naming
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode
-from invoice_watcher.spool.filing import trusted
+from invoice_watcher.spool.filing import LARGEST_RECEIPT, trusted
 from invoice_watcher.spool.folders import Folder, open_folder
+from invoice_watcher.spool.shelves import MONTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LARGEST_RECEIPT = 64 * 1024
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _LITTER = Naming.of("")  # whose built-in patterns are all that is asked for
 # A change within one tick of the file system's clock leaves its time as it is; network file systems have the coarsest.
 _TICK_NS = 2_000_000_000
@@ -139,7 +137,8 @@ def order_of(filing: Filing, naming: Naming) -> str | None:
     """Return the order of something that is filed: as its receipt tells, or, without one, as its name does."""
     if filing.receipt is not None:
         return filing.receipt.order_id
-    return naming.read(filing.name).order_id if filing.name is not None else None
+    order_id = naming.read(filing.name).order_id if filing.name is not None else None
+    return None if order_id is None else str(order_id)  # JSON knows no other kind of text
 
 
 class Failed:
@@ -198,7 +197,7 @@ class _Room:
     def months(self) -> list[str]:
         """Return the names of the folders in it that hold a month's documents."""
         with os.scandir(self._folder.fd) as entries:
-            return [one.name for one in entries if _MONTH.fullmatch(one.name) and one.is_dir(follow_symlinks=False)]
+            return [one.name for one in entries if MONTH.fullmatch(one.name) and one.is_dir(follow_symlinks=False)]
 
     def filings(self) -> Iterator[Filing]:
         """Iterate over all that lies here."""
@@ -250,6 +249,9 @@ class _Room:
             found = os.stat(name, dir_fd=self._folder.fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
+        except PermissionError:  # as in the spool: somebody's own mount, and so no file
+            os.stat(".", dir_fd=self._folder.fd)
+            return None
         return found if stat.S_ISREG(found.st_mode) else None
 
     def _receipt_of(self, document: str) -> tuple[Receipt | None, str | None]:
@@ -272,7 +274,7 @@ class _Room:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             return None, _DAMAGED
-        receipt = decode(os.read(fd, min(found.st_size, _LARGEST_RECEIPT)))
+        receipt = decode(os.read(fd, min(found.st_size, LARGEST_RECEIPT)))
         if receipt.file != encodable(document):
             return None, _DAMAGED
         if self._believed is not None and found.st_uid not in self._believed:

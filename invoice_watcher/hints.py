@@ -69,7 +69,17 @@ _HINTS = {
 }
 
 _RESTART = "Check the API code (the credential api-code, api.api_code_file or api.api_code), then restart the service."
+_IF_IT_LASTS = (
+    "It is tried again by itself. If it lasts, `invoice-watcher check --online` says where the way to the API ends."
+)
+_SUPPORT = "It is tried again by itself. If it lasts for hours, ask the service's support."
 _CURES = {
+    "unreachable": _IF_IT_LASTS,
+    "timeout": _IF_IT_LASTS,
+    "broken_connection": _IF_IT_LASTS,
+    "unclear_answer": _IF_IT_LASTS,
+    "busy": _SUPPORT,
+    "server_error": _SUPPORT,
     "access_denied": _RESTART,
     "api_code_refused": _RESTART,
     "wrong_address": "Check api.base_url and api.proxy, then reload the service.",

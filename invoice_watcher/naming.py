@@ -45,6 +45,9 @@ PAGE_IN_WRITING = ".invoice-watcher-page"
 # short; what is left of it is longer than this still, so that no order is ever read from a part of a name.
 LONGEST_NAME = 230
 
+# What a shell may put on the command line as it is: anything else could be a command, or an option.
+HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%-]*")
+
 _KINDS = {kind.value: kind for kind in Kind}
 
 _NUMBERED = re.compile(r".+\.[1-9][0-9]{0,5}(\.[^.]*)?", re.DOTALL)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.archive import Filing, filed, order_of
 from invoice_watcher.escaping import encodable
-from invoice_watcher.naming import Naming, naming_of
+from invoice_watcher.naming import HARMLESS, Naming, naming_of
 from invoice_watcher.receipt import timestamp
 from invoice_watcher.scratch import Scratch, scratch
 from invoice_watcher.spool.requeue import Requeue
@@ -106,8 +106,11 @@ def search(config: Config, choice: Choice) -> Iterator[Found]:
 
 
 def offered(failed: Path, beginning: str) -> list[str]:
-    """Return orders with failed documents whose ids begin so, to choose from: some, where there are very many."""
+    """Return orders with failed documents whose ids begin so, to choose from: some, where there are very many.
+
+    A shell puts them on the command line as they are, so one that it could take for a command or an option is left out.
+    """
     looked_at = islice(filed(failed, months=False), _MOST_LOOKED_AT)
     ids = {one.receipt.order_id for one in looked_at if one.name is not None and one.receipt is not None}
-    fit = (one for one in ids if one and one.startswith(beginning) and one.isprintable() and " " not in one)
+    fit = (one for one in ids if one and one.startswith(beginning) and HARMLESS.fullmatch(one))
     return sorted(islice(fit, _MOST_OFFERED))

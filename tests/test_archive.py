@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher.archive import Failed, Filing, filed, last_delivered, order_of
+from invoice_watcher import archive
+from invoice_watcher.archive import Failed, Filing, filed, last_delivered, order_of, shelves_of
 from invoice_watcher.errors import FolderError
 from invoice_watcher.receipt import SUFFIX
 from tests.support.box import NAMING, PDF, receipt, written
+from tests.support.fuse import mounted_by_somebody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,12 @@ STRANGER = 61013
 NAME = "12345.pdf"
 LONG_AGO_NS = 1_700_000_000_000_000_000
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+
+
+@pytest.fixture(autouse=True)
+def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no look count as a long one, because this machine has something else to do."""
+    monkeypatch.setattr(archive, "_LONG", float("inf"))
 
 
 def lay(box: Box, name: str = NAME, state: str = "failed") -> None:
@@ -198,6 +206,8 @@ def test_the_last_deliveries(box: Box) -> None:
     assert [one.path for one in newest] == [paths[3], paths[2]]
     assert [one.receipt is not None for one in newest] == [False, True]
     assert [one.path for one in last_delivered(box.done, 9)] == paths[::-1]
+    assert [one.path for one in last_delivered(box.done, 1)] == paths[3:]
+    assert [folder.name for folder in shelves_of(box.done)] == ["done", "2026-11", "2026-10"]
 
 
 def test_a_folder_that_is_away(box: Box, tmp_path: Path) -> None:
@@ -244,6 +254,16 @@ def test_nothing_is_read_while_nothing_changes(box: Box) -> None:
     assert failed.now().count == 1
 
 
+def test_a_look_that_takes_long_is_taken_seldom(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where very much failed, whoever asks again and again is told for a while what was seen last."""
+    monkeypatch.setattr(archive, "_LONG", 0.0)
+    monkeypatch.setattr(archive, "_REST", float("inf"))
+    failed = Failed(box.failed, 5)
+    assert failed.now().count == 0
+    lay(box)
+    assert failed.now().count == 0
+
+
 def test_a_change_in_the_same_tick_is_seen(box: Box) -> None:
     """A change that leaves the folder's time as it was, for the clock had not ticked, is not missed."""
     lay(box, "1.pdf")
@@ -275,3 +295,12 @@ def test_memory_stays_flat(crowd: Box) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 200_000
+
+
+def test_a_name_on_which_somebody_has_mounted_something(box: Box) -> None:
+    """Into which nobody else may look: all the rest is told."""
+    lay(box)
+    box.put(f"failed/evil.pdf{SUFFIX}")
+    with mounted_by_somebody(box.failed / "evil.pdf"):
+        assert NAME in told(box.failed)
+        assert Failed(box.failed, most=5).now().trouble is None

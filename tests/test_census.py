@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from invoice_watcher import lookout
 from invoice_watcher.census import Census, away
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.config.sections import Settle
@@ -105,6 +106,30 @@ def test_a_file_that_a_worker_found_unready(scene: Scene) -> None:
     scene.queue.schedule.finished(task)
     scene.lookout.not_ready(task, Unready("is still open for writing"))
     assert scene.waiter("1.pdf").text == "is still open for writing"
+
+
+def test_a_file_that_is_taken_away(scene: Scene) -> None:
+    """What is gone does not wait any longer, whatever was known of it."""
+    path = scene.box.put("1.pdf")
+    scene.look()
+    task = scene.take()
+    scene.queue.schedule.finished(task)
+    scene.lookout.not_ready(task, Unready("is still open for writing"))
+    path.unlink()
+    scene.look()
+    assert scene.census.waiter("1.pdf") is None
+    assert scene.census.standing().files == ()
+
+
+def test_very_many_that_settle(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are not ready, all are counted, and a bounded number of them is remembered by name."""
+    monkeypatch.setattr(lookout, "_MOST_UNFINISHED", 5)
+    scene = Scene(box, quiet=3600.0)
+    for number in range(8):
+        box.put(f"{number}.pdf")
+    scene.look()
+    standing = scene.census.standing()
+    assert (standing.waiting, len(standing.files)) == (8, 5)
 
 
 def test_a_file_behind_another(scene: Scene) -> None:

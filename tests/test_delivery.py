@@ -539,9 +539,11 @@ def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
         task = it.drop()
         report = it.attempt(task)
         assert isinstance(report, Waiting)
+        assert task.took is not None
         task.decision = Decision(keeps_failing(report.outcome, 10), None)
         assert isinstance(it.attempt(task), Filed)
         assert len(it.server.requests) == 1
+        assert task.took is None  # or the metrics would count another upload
     error = box.receipt(f"failed/{NAME}.json").error
     assert error is not None
     assert error.reason == "keeps_failing"

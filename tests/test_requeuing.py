@@ -104,6 +104,8 @@ def test_what_is_offered_to_the_shell(failures: Box) -> None:
     """Orders that have failed documents, by their beginning; nothing that would upset a shell."""
     fail(failures, "5.pdf", "12 34", 100)
     fail(failures, "6.pdf", "1\n2", 100)
+    for number, command in enumerate(("$(reboot)", "`reboot`", "1;reboot", "1|sh", "--all", "*", "~root", "a'b"), 7):
+        fail(failures, f"{number}.pdf", command, 100)
     assert offered(failures.failed, "") == ["1", "2"]
     assert offered(failures.failed, "2") == ["2"]
     assert offered(failures.failed, "x") == []

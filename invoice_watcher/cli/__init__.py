@@ -8,6 +8,7 @@ done in the rooms below.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -39,7 +40,8 @@ def main() -> NoReturn:
 
 def _status() -> int:
     try:
-        return int(cli(standalone_mode=False, prog_name="invoice-watcher") or 0)
+        colour = False if os.environ.get("NO_COLOR") else None  # no-color.org; None: where somebody looks
+        return int(cli(standalone_mode=False, prog_name="invoice-watcher", color=colour) or 0)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:

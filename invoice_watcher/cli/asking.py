@@ -6,7 +6,6 @@ Guarantees: as those of the package; nothing is changed, no API code is needed, 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from itertools import islice
 from pathlib import Path
@@ -22,7 +21,7 @@ from invoice_watcher.errors import FolderUnavailableError, InvoiceWatcherError
 from invoice_watcher.escaping import escape
 from invoice_watcher.inquiry import encode, overview
 from invoice_watcher.inquiry import explain as explanations
-from invoice_watcher.naming import naming_of
+from invoice_watcher.naming import HARMLESS, naming_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,8 +31,6 @@ Found = TypeVar("Found")
 MOST_OFFERED = 100
 _PATIENCE = 20.0  # seconds; a million files are counted in about five
 _MOST_READ = 20_000  # names; nobody waits for a completion
-# What a shell puts on the command line as it is: names with anything else in them could be commands.
-_HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%-]*")
 
 
 _RECORD = """With --json: version (of this record), program (its version), state (flowing, paused, folders_away,
@@ -93,7 +90,7 @@ def _waiting(config_path: Path, begin: str) -> Iterator[str]:
     with os.scandir(config.drop_dir) as entries:
         for entry in islice(entries, _MOST_READ):
             name = entry.name
-            if name.startswith(begin) and _HARMLESS.fullmatch(name) and not naming.is_ignored(name) and entry.is_file():
+            if name.startswith(begin) and HARMLESS.fullmatch(name) and not naming.is_ignored(name) and entry.is_file():
                 yield name
 
 

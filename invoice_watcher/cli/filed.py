@@ -6,7 +6,6 @@ not they could be printed.
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from invoice_watcher.errors import ControlError, ExitStatus, InvoiceWatcherError
 from invoice_watcher.escaping import escape
 from invoice_watcher.progress import watched
 from invoice_watcher.report import as_csv, as_json, as_table, as_text, ledger, lines_of, total_lines
+from invoice_watcher.spool.shelves import MONTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ class _Month(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
     name = "month"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", str(value)) is None:
+        if MONTH.fullmatch(str(value)) is None:
             self.fail(f"{escape(str(value))} is no month; write it as 2026-11", param, ctx)
         return str(value)
 
@@ -140,8 +140,7 @@ def _put_back(found: Found, *, bar: bool) -> int:
     results = found.put_back()
     left = 0
     for one in watched(results, "putting back", found.count) if bar else results:
-        click.echo(
-            escape(one.name) + (": put back" if one.fault is None else f": left in the failed folder: {one.fault}")
-        )
+        became = "put back" if one.fault is None else f"left in the failed folder: {one.fault}"
+        click.echo(escape(f"{one.name}: {became}"))
         left += one.fault is not None
     return left

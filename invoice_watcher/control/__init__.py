@@ -5,7 +5,8 @@ One connection, one question, one answer, each a line of JSON. `{"name": null}` 
 folder's path, and whoever may look into that folder by its group may ask. It only tells: nothing can be changed through
 it, and no secret is known to it. Guarantees: whoever asks, and then neither writes nor reads, holds up the daemon not
 at all, and other users' questions neither; all questions together are at most one message at a time for the loop, and
-twenty a second. Raises nothing where it serves; `ask` raises ControlError, whatever is answered.
+twenty a second, or fewer where so much waits that an answer takes long. Raises nothing where it serves; `ask` raises
+ControlError, whatever is answered.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 _PATIENCE = 2.0  # seconds for each part of a conversation
 _SPACING = 0.05  # seconds between two questions to the loop
 _LOOP_PATIENCE = 5.0  # seconds; a scan of a million files takes about so long
+_REST = 4  # times as long as an answer took, until the next question to the loop;
+_LONGEST_REST = 1.0  # but not more seconds, for who asks is a person
+_PACE = 0.002  # seconds between two connections: a flood of them must not take the processor from uploads
 _BREATH = 0.5  # seconds, when a connection could not be taken, for want of descriptors
 _QUEUEING = 0.02  # seconds between two tries to be let in
 _LONGEST_QUESTION = 4096
@@ -101,7 +105,7 @@ class Control:
         self._closed = threading.Event()
         self._loops_turn = threading.Lock()
         self._asked: Question | None = None  # the last one
-        self._asked_at = float("-inf")
+        self._not_before = float("-inf")  # the next one
         self._guests: Counter[int] = Counter()
         self._counting = threading.Lock()
         self._path, self._inode, self._socket = _listen(drop)
@@ -136,6 +140,7 @@ class Control:
             else:
                 with contextlib.suppress(OSError):
                     self._welcome(connection)
+                self._closed.wait(_PACE)
 
     def _welcome(self, connection: socket.socket) -> None:
         """Begin a conversation; one too many, by who asks, is ended at once."""
@@ -183,10 +188,14 @@ class Control:
         """Ask the loop, once it has answered the question before; TimeoutError when that is not so by `end`."""
         if self._asked is not None:
             self._asked.wait(max(0.0, end - time.monotonic()))
-        self._closed.wait(max(0.0, self._asked_at + _SPACING - time.monotonic()))
-        self._asked, self._asked_at = Question(name), time.monotonic()
+        self._closed.wait(max(0.0, self._not_before - time.monotonic()))
+        self._asked, asked_at = Question(name), time.monotonic()
         self._post(self._asked)
-        return self._asked.wait(max(0.0, end - time.monotonic()))
+        try:
+            return self._asked.wait(max(0.0, end - time.monotonic()))
+        finally:
+            now = time.monotonic()
+            self._not_before = now + min(max(_REST * (now - asked_at), _SPACING), _LONGEST_REST)
 
 
 def ask(drop: Path, name: str | None = None) -> Answer | None:

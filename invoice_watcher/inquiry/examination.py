@@ -8,6 +8,7 @@ text from outside, such as names: whoever shows them escapes them. Raises nothin
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import time
 from contextlib import suppress
@@ -119,9 +120,15 @@ def _of_content(path: Path, found: os.stat_result, config: Config) -> Iterator[s
     except OSError as error:
         yield f"Its content cannot be looked at by this user: {error.strerror}."
         return
+    opened = os.fstat(descriptor)
+    if not (stat.S_ISREG(opened.st_mode) and os.path.samestat(found, opened)):  # a number can be taken over
+        os.close(descriptor)
+        yield "It was replaced in this very moment. Ask again."
+        return
     with open(descriptor, "rb") as file:
         if is_immovable(descriptor):
-            yield f"It is marked as immutable or append-only, and cannot be moved away; as root: chattr -i -a {path}"
+            cure = f"chattr -i -a {shlex.quote(str(path))}"
+            yield f"It is marked as immutable or append-only, and cannot be moved away; as root: {cure}"
         try:
             yield from _judged(path, file, found, config)
         except OSError as error:

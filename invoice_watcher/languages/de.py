@@ -79,7 +79,18 @@ _HINTS = {
     "request_failed": _BY_ITSELF,
 }
 
+_IF_IT_LASTS = (
+    "Es wird von selbst weiter versucht. Wenn es andauert, sagt `invoice-watcher check --online`, "
+    "wo der Weg zur API endet."
+)
+_SUPPORT = "Es wird von selbst weiter versucht. Wenn es Stunden andauert, fragen Sie den Support des Druckdienstes."
 _CURES = {
+    "unreachable": _IF_IT_LASTS,
+    "timeout": _IF_IT_LASTS,
+    "broken_connection": _IF_IT_LASTS,
+    "unclear_answer": _IF_IT_LASTS,
+    "busy": _SUPPORT,
+    "server_error": _SUPPORT,
     "access_denied": _RESTART,
     "api_code_refused": _RESTART,
     "wrong_address": "Prüfen Sie api.base_url und api.proxy, und laden Sie die Konfiguration des Dienstes neu.",

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from invoice_watcher.report.ledger import Ledger, Widths
 
 # What makes a spreadsheet compute a cell. The apostrophe is the one that we put in front of these: where there is one
-# already it gets a second, so that taking one away always gives back the text.
-_FORMULA = tuple("=+-@\t\r'")
+# already it gets a second, so that taking one away always gives back the text. The signs of full width count where
+# people write so.
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r'")
 # A spreadsheet of a country whose lists are parted by semicolons would begin a new cell here.
-_SECOND_CELL = re.compile(r";(?=\s*[=+\-@])")
+_SECOND_CELL = re.compile(r";(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _LONGEST = {"order_id": 24, "file": 40}
 _MOMENT = len("2026-11-22T10:15:02")
 

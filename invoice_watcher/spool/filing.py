@@ -29,7 +29,7 @@ import msgspec
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import LONGEST_NAME, numbered
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode, encode
-from invoice_watcher.spool.syscalls import exists, link, rename_noreplace
+from invoice_watcher.spool.syscalls import exists, is_taken, link, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
 # Written, not fallocate(2)d: giving back blocks that were never written costs a journal entry of its own.
 _BLANK = b" " * 8192
-_LARGEST_RECEIPT = 64 * 1024
+LARGEST_RECEIPT = 64 * 1024
 _READABLE_BY_GROUP = 0o640
 _LONGEST_NAME = LONGEST_NAME + 10  # bytes; a character has four at most, so what is cut stays longer than LONGEST_NAME
 _ESCAPED = re.compile(r"(.+)~[1-9][0-9]*~", re.DOTALL)
@@ -158,9 +158,9 @@ def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
     proves what was sent, wherever the document is kept now.
     """
     for candidate in candidates(name):
-        if exists(candidate, target.fd):
+        if is_taken(candidate, target.fd):
             continue
-        if not sidecar or not exists(candidate + SUFFIX, target.fd):
+        if not sidecar or not is_taken(candidate + SUFFIX, target.fd):
             return candidate
         if candidate == name and remove_stale(candidate, target):
             return candidate
@@ -256,7 +256,7 @@ def read_receipt(name: str, folder: Folder, *, ours: bool = False, note: bool = 
         try:
             if ours and os.fstat(fd).st_uid not in trusted(folder):
                 return None
-            return decode(os.read(fd, _LARGEST_RECEIPT))
+            return decode(os.read(fd, LARGEST_RECEIPT))
         finally:
             os.close(fd)
     except ReceiptError:

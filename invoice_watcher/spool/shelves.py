@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _MODE = 0o770  # less the umask; a setgid bit and the group come from done
 _DAY = 86_400.0
 # What says that the name leads to no folder of ours: open(2), with O_NOFOLLOW and O_DIRECTORY.
@@ -41,6 +41,7 @@ _NO_FOLDER = {
 }
 # Why it cannot be used, and will not be until a person mends it. All else may pass, and is waited for.
 _UNUSABLE = _NO_FOLDER | {
+    errno.EROFS: _NO_FOLDER[errno.EXDEV],  # where done itself can be written, it is another mount that cannot
     errno.EACCES: "may not be made or used by this user; give it the owner and the rights of the one above it",
     errno.EPERM: "may not be made or changed; give it the owner, the rights and the flags of the one above it",
 }
@@ -93,7 +94,7 @@ class Shelves:
     def everywhere(self) -> Iterator[Folder]:
         """Yield each folder in which a document may lie that has left the work folder; open until the next one is."""
         yield from (self.folders.drop, self.folders.failed, self.folders.done)
-        months = filter(_MONTH.fullmatch, os.listdir(self.folders.done.fd))
+        months = filter(MONTH.fullmatch, os.listdir(self.folders.done.fd))
         yield from _those_there(sorted(months), self.folders.done)
 
     def _make(self, month: str) -> None:
@@ -116,7 +117,7 @@ class Shelves:
 def _month_of(receipt: Receipt) -> str | None:
     """Return the year and month in which it was decided; None where a damaged note does not tell."""
     month = (receipt.finished_at or "")[:7]
-    return month if _MONTH.fullmatch(month) else None
+    return month if MONTH.fullmatch(month) else None
 
 
 @contextmanager

@@ -135,3 +135,13 @@ def exists(name: str, directory: int) -> bool:
             return False
         raise
     return True
+
+
+def is_taken(name: str, directory: int) -> bool:
+    """Tell the same, also of a folder on which somebody has mounted what only he may look at (FUSE)."""
+    try:
+        return exists(name, directory)
+    except PermissionError:
+        if name not in os.listdir(directory):  # else it is the directory's fault
+            raise
+        return True

@@ -122,7 +122,11 @@ def _state(sources: Sources, language: Language, now: float) -> State:
     started = language.moment(seconds(standing.started_at), now)
     on_their_way = (language.counted(page.on_their_way, standing.waiting),) if standing.waiting else ()
     facts = (*on_their_way, page.running_since.format(n=language.number(standing.delivered), time=started))
-    return _card("attention", cards.attention, None, facts) if sources.failed.count else _card("well", cards.well, None, facts)
+    return (
+        _card("attention", cards.attention, None, facts)
+        if sources.failed.count
+        else _card("well", cards.well, None, facts)
+    )
 
 
 def _paused(pause: Paused, language: Language, now: float) -> State:

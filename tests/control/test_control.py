@@ -175,6 +175,32 @@ def test_the_loop_gets_one_question_at_a_time(drop: Path, control: Control, loop
     assert len(loop.asked) == 1
 
 
+def test_questions_that_take_the_loop_long(drop: Path) -> None:
+    """Where an answer takes the loop long, for very much waits, there is time for uploads before the next one."""
+    times: list[float] = []
+
+    def post(question: Question) -> None:
+        times.append(time.monotonic())
+        threading.Event().wait(0.1)  # as long as it takes
+        times.append(time.monotonic())
+        question.answer(standing(), None)
+
+    control = Control(drop, post)
+    waiting_for(drop), waiting_for(drop)
+    control.close()
+    assert times[2] - times[1] >= 0.4
+
+
+def test_a_flood_of_connections(drop: Path, control: Control) -> None:
+    """Whoever connects again and again is let in so often, and not as often as the processor can do it."""
+    began = time.monotonic()
+    for _ in range(300):
+        with connected(drop) as connection:
+            connection.shutdown(socket.SHUT_WR)
+            assert received(connection) == b""
+    assert time.monotonic() - began >= 0.5
+
+
 NONSENSE = [
     b"\n",
     b"nonsense\n",

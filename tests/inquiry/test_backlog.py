@@ -54,7 +54,9 @@ def test_very_many(box: Box, config: Config) -> None:
     """However many there are, all are counted, and the oldest are named, the oldest first."""
     for number in range(MOST_NAMED + 50):
         box.put(f"{number}.pdf")
+    ages = {path.name: path.stat().st_ctime_ns for path in box.drop.glob("*.pdf")}
     found = backlog(config)
+    assert max(ages.pop(one.name) for one in found.files) <= min(ages.values())
     assert (found.waiting, len(found.files)) == (MOST_NAMED + 50, MOST_NAMED)
     times = [one.since for one in found.files]
     assert times == sorted(times)

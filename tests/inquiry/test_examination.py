@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from invoice_watcher.config.sections import Settle
 from invoice_watcher.inquiry.examination import Examined, examine
 from tests.support.box import Box, written
 from tests.support.children import NOBODY, in_child, needs_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUICK = Settle(quiet=0.0)
 
@@ -47,6 +51,23 @@ def test_the_pattern_that_fits(box: Box, name: str, ignore: tuple[str, ...], pat
     found = seen(box, name, ignore=ignore)
     assert pattern in found.left_alone[0]
     assert found.obstacles == ()
+
+
+@pytest.mark.parametrize("put_there", [os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/shadow", path)])
+def test_a_file_that_is_replaced_meanwhile(
+    box: Box, monkeypatch: pytest.MonkeyPatch, put_there: Callable[[Path], None]
+) -> None:
+    """Somebody puts something else in its place while it is looked at: that is said, and that is not read."""
+    path, opens = box.put("12345.pdf"), os.open
+
+    def replaced(*args: object, **kwargs: object) -> int:
+        path.unlink()
+        put_there(path)
+        return opens(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", replaced)
+    (obstacle,) = seen(box, "12345.pdf").obstacles
+    assert "replaced in this very moment" in obstacle or "cannot be looked at" in obstacle
 
 
 def test_a_pipe_is_not_opened(box: Box) -> None:

@@ -26,6 +26,7 @@ from tests.support.standings import standing, waiter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from invoice_watcher.control import Question
     from tests.support.box import Box
 
 PROBLEM = Error(Source.API, 105, "link_unreachable", "The link cannot be reached", "Look at it")
@@ -41,12 +42,14 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @contextmanager
-def telling(box: Box, told: Standing, of_file: Waiter | None = None, *, hanging: bool = False) -> Iterator[list[str]]:
+def telling(
+    box: Box, told: Standing, of_file: Waiter | None = None, *, hanging: bool = False
+) -> Iterator[list[str | None]]:
     """Let a program tell this, and this of each file; yields the names that it was asked about."""
-    asked: list[str] = []
+    asked: list[str | None] = []
 
-    def post(question: object) -> None:
-        asked.append(question.name)  # type: ignore[attr-defined]
+    def post(question: Question) -> None:
+        asked.append(question.name)
         if not hanging:
             question.answer(told, of_file)
 

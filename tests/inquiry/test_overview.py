@@ -72,6 +72,12 @@ def test_a_program_that_has_not_moved(box: Box) -> None:
     assert found.exit_status == ExitStatus.WAITING
 
 
+def test_a_program_that_has_ended(box: Box) -> None:
+    """While its process is not quite gone, it is told as stopped: nothing is taken any more."""
+    with telling(box, standing(is_over=True)):
+        assert seen(box).state == "stopped"
+
+
 def test_a_pause(box: Box) -> None:
     """A pause is told as the program tells it."""
     now = timestamp(time.time())

@@ -23,14 +23,14 @@ class Shown(NamedTuple):
     out: str
 
 
-def at_a_terminal(*arguments: StrPath, piped: bool = False) -> Shown:
+def at_a_terminal(*arguments: StrPath, piped: bool = False, **env: str) -> Shown:
     """Run a command at a terminal; with `piped`, its standard output goes into a pipe."""
     terminal, end = pty.openpty()
     shown: list[bytes] = []
     reader = threading.Thread(target=_read_all, args=(terminal, shown))
     reader.start()
     command = [sys.executable, "-m", "invoice_watcher", *map(str, arguments)]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", **env}
     out = subprocess.PIPE if piped else end
     with subprocess.Popen(command, cwd=ROOT, stdin=end, stdout=out, stderr=end, env=environment) as program:
         os.close(end)

@@ -14,6 +14,7 @@ from tests.faults.clock import JUMPS, clock
 from tests.faults.users import CLERK, DAEMON, INVOICES, as_daemon, as_user, installed, needs_users
 from tests.integration.place import pdf
 from tests.integration.program import API_CODE, ROOT, redirected, run
+from tests.integration.terminal import at_a_terminal
 
 __all__ = ["clock"]
 
@@ -129,8 +130,10 @@ def test_the_schema_is_json(tmp_path: Path) -> None:
 
 
 def test_colours_are_for_terminals_only(place: Place) -> None:
-    """In a pipe there is nothing but text."""
+    """In a pipe there is nothing but text; at a terminal neither, for whoever wants no colours (no-color.org)."""
     assert "\x1b" not in run("check", "-c", place.config, env={"TERM": "xterm-256color"}).out
+    assert "\x1b[32m" in at_a_terminal("check", "-c", place.config).terminal
+    assert "\x1b" not in at_a_terminal("check", "-c", place.config, NO_COLOR="1").terminal
     assert os.linesep == "\n"
 
 

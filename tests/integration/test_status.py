@@ -329,3 +329,13 @@ def test_lost_receipts(place: Place, start: Start) -> None:
     assert "failed: bad 2.pdf" in status(place).out
     shutil.rmtree(place.failed)
     assert record(place)["failed"] == 0
+
+
+def test_invoices_without_receipts(place: Place) -> None:
+    """Somebody put documents there, or removed the receipts: programs still learn the orders, from the names."""
+    for folder, name in ((place.failed, "12345.pdf"), (place.done, "67890.pdf")):
+        folder.mkdir()
+        (folder / name).write_bytes(pdf())
+    told = record(place)
+    assert told["failures"][0]["order_id"] == "12345"
+    assert told["last_delivery"]["order_id"] == "67890"

@@ -264,3 +264,14 @@ def test_what_happens_while_a_message_is_under_way() -> None:
     person.now = 30.0
     person.sees(200.0)
     assert person.subjects == ["the queue flows again, 1 invoice failed"]
+
+
+def test_what_fails_while_a_message_is_on_its_way() -> None:
+    """Its name stands in the next message, and not only its number."""
+    digest = Digest(EVERY, "/srv/invoices on host")
+    digest.attempted(failed("1.pdf"), 0.0)
+    message = digest.compose()
+    digest.attempted(failed("2.pdf"), 1.0)
+    digest.sent(message, 2.0)
+    (line,), count = digest.compose().failures, digest.compose().count
+    assert (line.startswith("- 2.pdf"), count) == (True, 1)

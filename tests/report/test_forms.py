@@ -38,6 +38,7 @@ LINE = Line(
 FAILED = LINE._replace(state="failed", file="1.pdf", order_id=None, error_code=100, error_reason="bad_name", size=5)
 HOSTILE = "\x1b[31m\u202e=\r\n\t\x00,\"';é"
 
+SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # those of full width too
 TEXTS = st.text() | st.sampled_from(["=1+1", "+1", "-rf", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''", "", HOSTILE])
 LINES = st.builds(
     LINE._replace, order_id=st.none() | TEXTS, file=TEXTS, owner=TEXTS, error_reason=TEXTS, in_doubt=st.booleans()
@@ -69,12 +70,16 @@ def test_csv_gives_back_what_was_put_in(lines: list[Line]) -> None:
 
 
 @given(TEXTS)
+@example('1;"=1')
+@example("\uff1d1+1")
+@example("1;\uff201")
 def test_no_cell_is_a_formula(text: str) -> None:
-    """A file called =cmd|… is text to a spreadsheet; also where semicolons part the cells."""
+    """A file called =cmd|… is text to a spreadsheet; also in a country where semicolons part the cells."""
     cell = safe_cell(text)
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell.startswith((*SIGNS, "\t", "\r"))
     assert cell.isprintable()
-    assert not any(part.lstrip().startswith(("=", "+", "-", "@")) for part in cell.split(";")[1:])
+    (row,) = list(as_csv([LINE._replace(file=text)]))[1:]
+    assert not any(part.lstrip().startswith(SIGNS) for part in next(csv.reader([row], delimiter=";"))[1:])
 
 
 @given(st.lists(LINES, max_size=3))

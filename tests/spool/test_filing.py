@@ -28,6 +28,7 @@ from invoice_watcher.spool.filing import (
     work_names,
 )
 from tests.support.box import OTHER_PDF, PDF, Box, receipt, written
+from tests.support.fuse import mounted_by_somebody
 from tests.support.kernel import OldKernel, failing, interrupted, traced
 
 if TYPE_CHECKING:
@@ -335,3 +336,10 @@ def test_a_dropped_receipt_does_not_become_one(box: Box) -> None:
         with suppress(ReceiptError):
             assert decode((box.root / name).read_bytes()).state == "failed"
     assert len(box.names()) == 4
+
+
+def test_a_name_on_which_somebody_has_mounted_something(box: Box) -> None:
+    """Into which nobody else may look: the name is taken, and the invoice gets the next one, and holds up no other."""
+    box.put(f".processing/{NAME}")
+    with mounted_by_somebody(box.failed / NAME):
+        assert filed(box, state="failed") == "12345.2.pdf"

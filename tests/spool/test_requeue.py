@@ -12,6 +12,7 @@ import pytest
 from invoice_watcher.errors import FolderError
 from invoice_watcher.spool.requeue import Requeue
 from tests.support.box import OTHER_PDF, PDF, written
+from tests.support.kernel import traced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,14 @@ def test_what_lies_in_the_drop_folder_is_not_replaced(box: Box) -> None:
     with Requeue(box.failed, box.drop) as requeue:
         assert "lies in" in (requeue.put_back(NAME, "12345") or "")
     assert box.files() == {NAME: OTHER_PDF, f"failed/{NAME}": PDF}
+
+
+def test_what_went_back_outlives_a_power_cut(box: Box) -> None:
+    """Both folders are on the disk when it is done: nothing that was said to be put back fails to be sent."""
+    box.put(f"failed/{NAME}")
+    with traced() as calls, Requeue(box.failed, box.drop) as requeue:
+        requeue.put_back(NAME, "12345")
+    assert [call for call in calls if call in {"renameat2", "fsync"}] == ["renameat2", "fsync", "fsync"]
 
 
 def test_a_document_that_is_gone(box: Box) -> None:

@@ -103,6 +103,14 @@ def test_a_delivered_document_lies_in_its_months_folder(box: Box, sidecar: bool)
     assert stat.S_IMODE((box.done / "2019-02").stat().st_mode) == stat.S_IMODE(box.done.stat().st_mode)
 
 
+def test_a_document_that_goes_through_at_last_takes_its_old_receipt_along(box: Box) -> None:
+    """A clerk moved it back, and it is delivered: the receipt of its failure must not tell of it for ever."""
+    box.put(f"failed/{NAME}.json", written("failed"))
+    claimed(box)
+    filed(box)
+    assert box.names() == {f"{MONTH}/{NAME}", f"{MONTH}/{NAME}.json"}
+
+
 def test_a_rejected_document_lies_in_failed_itself(box: Box) -> None:
     """A clerk looks for it there."""
     claimed(box)
@@ -195,7 +203,10 @@ def test_a_name_that_is_taken_holds_up_nothing(
     assert f"{MONTH}/{NAME}" in box.names()
 
 
-@pytest.mark.parametrize("mount", ["mount -t tmpfs none", 'mount --bind "$1/done/other"'])
+BIND = 'mount --bind "$1/done/other"'
+
+
+@pytest.mark.parametrize("mount", ["mount -t tmpfs none", BIND, f'{BIND} "$1/{MONTH}"; mount -o remount,bind,ro'])
 def test_another_mount_holds_up_nothing(box: Box, tmp_path: Path, mount: str) -> None:
     """Nothing can be renamed into it, be it another disk or the same one by another way: done itself is used."""
     for name in ("2026-11", "other"):

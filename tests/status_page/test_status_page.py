@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from invoice_watcher import status_page
+from invoice_watcher import archive, status_page
 from invoice_watcher.audience import Aside
 from invoice_watcher.naming import Naming
 from invoice_watcher.receipt import encode, timestamp
@@ -31,6 +31,12 @@ def places(tmp_path: Path) -> Places:
     for folder in found:
         folder.mkdir()
     return found
+
+
+@pytest.fixture(autouse=True)
+def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no look into the folders count as a long one, because this machine has something else to do."""
+    monkeypatch.setattr(archive, "_LONG", float("inf"))
 
 
 def made(places: Places) -> StatusPage:
@@ -134,6 +140,17 @@ def test_a_page_that_cannot_be_written_is_tried_again_later(places: Places, monk
     monkeypatch.setattr(page, "_due", 0.0)
     page.hear(now(waiting=6))
     assert "6 invoices" in (places.drop / "status.html").read_text()
+
+
+def test_the_last_page_is_tried_at_once(places: Places) -> None:
+    """What was in the way is gone just before the service stops: its page says so, and does not wait for its time."""
+    (places.drop / "status.html").mkdir()
+    page = made(places)
+    with pytest.raises(IsADirectoryError):
+        page.hear(now())
+    (places.drop / "status.html").rmdir()
+    page.hear(now(is_over=True))
+    assert (places.drop / "status.html").exists()
 
 
 def test_the_folders_of_the_archive_may_be_away(places: Places) -> None:
