@@ -45,7 +45,8 @@ def test_dragged_back_and_refused_again(api: StandIn, place: Place, daemon: Prog
     _failed(api, place)
     api.script("12345", refused(100, "Order ID is wrong"))
     (place.failed / NAME).rename(place.drop / NAME)
-    until(lambda: sidecar(place.failed / NAME)["error"]["code"] == 100, "the new receipt")
+    place.until_failed(NAME)
+    assert sidecar(place.failed / NAME)["error"]["code"] == 100
     assert names(place.failed) == [NAME, f"{NAME}.json"]
 
 
