@@ -118,7 +118,7 @@ def _facts(overview: Overview, now: float) -> Iterator[tuple[str, str]]:
     if overview.advice:
         yield "what to do", escape(overview.advice)
     yield "waiting", _waiting(overview, now)
-    yield "failed", "unknown" if overview.failed is None else str(overview.failed)
+    yield "failed", _failed(overview)
     yield "last delivery", _last(overview, now)
     if overview.delivered is not None:
         yield "since its start", f"{overview.delivered} delivered, {overview.rejected} rejected"
@@ -134,6 +134,13 @@ def _waiting(overview: Overview, now: float) -> str:
         text += f", the oldest for {span(now - seconds(overview.oldest))}"
     more = overview.waiting - MOST_FILES
     return f"{text}; the first {MOST_FILES} are shown" if more > 0 else text
+
+
+def _failed(overview: Overview) -> str:
+    if overview.failed is None:
+        return "unknown"
+    shown = len(overview.failures)
+    return f"{overview.failed}; the newest {shown} are shown" if 0 < shown < overview.failed else f"{overview.failed}"
 
 
 def _last(overview: Overview, now: float) -> str:

@@ -90,8 +90,10 @@ def _nowhere(config: Config, config_path: Path, asked: str) -> Explanation:
     if word.answer and word.answer.file:
         sentences = (*_of_waiter(word.answer.file), *_of_service(word, config_path))
         return Explanation(f"{asked}, {_ROOMS[word.answer.file.folder]}", sentences, _status(word))
-    shut = (f"{path} may not be searched by this user; it may lie there." for path in closed(config))
+    shut = [f"{path} may not be searched by this user; it may lie there." for path in closed(config)]
     text = f"There is no such file in {config.drop_dir}, nor was one of that name or order delivered or rejected."
+    if shut:  # then the half of that is not known
+        text = "No such file was found."
     return Explanation(asked, (text, *shut), _status(word) or ExitStatus.REJECTED)
 
 

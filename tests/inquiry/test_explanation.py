@@ -20,14 +20,14 @@ from invoice_watcher.inquiry.explanation import Explanation, explain
 from invoice_watcher.outcome import Source
 from invoice_watcher.receipt import Error, encode, timestamp
 from invoice_watcher.standing import Paused, Standing, Waiter
-from tests.support.box import receipt
+from tests.support.box import Box, receipt
+from tests.support.children import NOBODY, in_child, needs_root
 from tests.support.standings import standing, waiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoice_watcher.control import Question
-    from tests.support.box import Box
 
 PROBLEM = Error(Source.API, 105, "link_unreachable", "The link cannot be reached", "Look at it")
 
@@ -138,6 +138,20 @@ def test_a_file_that_only_the_program_sees(box: Box) -> None:
     with telling(box, standing(), claimed):
         found = only(box, "12345.pdf")
     assert found == Explanation("12345.pdf, claimed, in the work folder", ("It is being sent.",), ExitStatus.OK)
+
+
+@needs_root
+def test_folders_that_are_shut() -> None:
+    """Who may not look into a folder is not told that the file does not exist, only that it was not found."""
+    with tempfile.TemporaryDirectory() as root, Box(Path(root)) as box:
+        box.drop.chmod(0o755)
+        box.put("failed/12345.pdf")
+        config = Config(drop_dir=box.drop)
+        assert "No such file was found." not in only(box, "nothing.pdf").sentences  # root may look everywhere
+        (found,) = in_child(lambda: list(explain(config, Path("c.yaml"), "12345.pdf")), uid=NOBODY)
+    assert found.sentences[0] == "No such file was found."
+    assert f"{box.failed} may not be searched by this user; it may lie there." in found.sentences
+    assert found.status == ExitStatus.REJECTED
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,18 @@ def test_more_than_fit(place: Place) -> None:
     assert len(record(place)["files"]) == 50
 
 
+def test_more_failed_than_fit(place: Place) -> None:
+    """Ten of those that failed are shown, and it is said that there are more; where all are shown, nothing is."""
+    place.failed.mkdir(parents=True)
+    for number in range(10):
+        (place.failed / f"{number}.pdf").write_bytes(pdf())
+    assert "failed: 10\n" in status(place).out
+    (place.failed / "10.pdf").write_bytes(pdf())
+    out = status(place).out
+    assert out.count("failed: ") == 1 + 10
+    assert "failed: 11; the newest 10 are shown\n" in out
+
+
 def test_what_a_monitor_runs(place: Place, daemon: Program, tmp_path: Path) -> None:
     """`status || alert` is quiet while all is well, and not when the service has ended."""
     script = '"$0" -m invoice_watcher status -c "$1" >/dev/null || touch "$2"'
