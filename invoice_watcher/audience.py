@@ -95,6 +95,10 @@ class Audience:
             self._told, self._told_at, self.due = changing, now, now + _BEAT
             self.tell_now(make())
 
+    def begin_anew(self) -> None:
+        """Somebody listens who was not there before: let the next `tell` be heard, whether anything changed or not."""
+        self._told, self.due = None, float("-inf")
+
     def tell_now(self, standing: Standing) -> None:
         """Tell it at once."""
         for hear in self.standings:

@@ -70,6 +70,7 @@ class Listeners:
         """Let all listen as this configuration says."""
         for one in self._all:
             one.follow(config)
+        self.audience.begin_anew()
 
     def close(self) -> None:
         """Let all come to an end."""

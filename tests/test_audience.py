@@ -141,6 +141,15 @@ def test_whoever_speaks_is_called_when_it_is_time(audience: Audience, told: list
     assert (audience.due, len(told)) == (1011, 2)
 
 
+def test_somebody_new_is_told_soon(audience: Audience, told: list[int]) -> None:
+    """After a reload, which may bring new listeners, it is told anew though nothing changed."""
+    audience.tell(1000, "a", standing)
+    audience.begin_anew()
+    assert audience.due < 1000
+    audience.tell(1001, "a", standing)
+    assert len(told) == 2
+
+
 def test_without_listeners_nothing_is_made() -> None:
     """Where nobody listens there is no effort, and the loop need not come again."""
     audience = Audience()

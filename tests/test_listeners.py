@@ -31,6 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # as in n
 @pytest.fixture
 def hook() -> Iterator[Hook]:
     """Serve a web hook."""
+    pytest.importorskip("apprise")
     with Hook() as hook:
         yield hook
 

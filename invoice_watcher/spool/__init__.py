@@ -3,9 +3,9 @@
 A file's state is the folder in which it lies. This package is the only one that changes that; nobody else touches
 `os` or `fcntl` for the invoices' sake. Its rooms: `syscalls` (what Python lacks), `folders` (open, tried, locked),
 `snapshot` (the private copy), `shelves` (which folder a decision leads to), `filing` (notes, receipts, the commit),
-`recovery` (after a crash). `Spool` is the door. Guarantees: promise 1 (every document is in exactly one folder, byte
-for byte) and the recorded decision. Raises FolderError and its kin for the folders as a whole, OSError for a fault of
-the machine in one step.
+`orphans` (receipts that have had their time), `recovery` (after a crash). `Spool` is the door. Guarantees: promise 1
+(every document is in exactly one folder, byte for byte) and the recorded decision. Raises FolderError and its kin for
+the folders as a whole, OSError for a fault of the machine in one step.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from invoice_watcher.naming import is_numbered
 from invoice_watcher.settling import Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
 from invoice_watcher.spool.folders import Folders
+from invoice_watcher.spool.orphans import Orphans
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import (
@@ -83,6 +84,7 @@ class Spool:
         """
         self._folders = folders
         self._shelves = Shelves(folders, monthly=layout == "month")
+        self._orphans = Orphans(folders)
         self._own = {folder.identity[1] for folder in folders}
         self._largest = largest
         self._receipts = receipts
@@ -190,7 +192,10 @@ class Spool:
         if not is_unchanged(snapshot, snapshot.signature):
             return None
         sidecar = self._receipts or receipt.state == "failed"
-        return file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)
+        name = file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)
+        if receipt.state == "done":
+            self._orphans.went_through(receipt.sha256)
+        return name
 
     def filed_for(self, name: str) -> str | None:
         """Return the order of a failed document of this name that a person has moved back, as its receipt tells it.

@@ -341,7 +341,8 @@ def test_a_document_changed_meanwhile_is_not_finished(box: Box, change: str) -> 
 def test_a_delivery_removes_the_receipt_of_the_earlier_failure(box: Box) -> None:
     """A person has moved the document from failed back into the folder, and now it went through."""
     box.put(f"failed/{NAME}.json", written("failed"))
-    box.put("failed/6789.pdf.json", written("failed", "6789.pdf"))
+    box.put("failed/6789.pdf.json", written("failed", "6789.pdf", OTHER_PDF))
+    box.put("failed/6790.pdf.json", written("failed", "6790.pdf"))  # the same document, renamed on its way back
     task, snapshot = claimed(box)
     spool = box.spool()
     with closing(snapshot), spool.reserve() as slot:

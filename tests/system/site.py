@@ -68,8 +68,9 @@ class Site:
         return self.machine.path("/srv/invoices")
 
     def waiting(self) -> list[str]:
-        """The documents in the drop folder and in the work folder."""
-        return sorted(documents(self.drop) + documents(self.drop / ".processing"))
+        """The documents in the drop folder and in the work folder, and not the page that lies beside them."""
+        found = documents(self.drop) + documents(self.drop / ".processing")
+        return sorted(name for name in found if name != "status.html")
 
     def until_filed(self, folder: str, *wanted: str) -> list[dict[str, Any]]:
         """Wait until all of these lie in `done` or `failed` and are noted nowhere any more; returns their sidecars."""
