@@ -60,7 +60,8 @@ class Census:
             self._paused_at = time.time()
         why = pause and (pause.problem.reason, pause.probing is None, pause.probe_at)
         under_way = self._queue.schedule.under_way
-        return self.waiting, under_way, self._tally.delivered, self._tally.rejected, why
+        left_alone = len(self._lookout.left_alone)
+        return self.waiting, under_way, self._tally.delivered, self._tally.rejected, why, left_alone
 
     def standing(self, *, is_over: bool = False) -> Standing:
         """Make the record."""
@@ -81,6 +82,7 @@ class Census:
                 Sent(timestamp(at), order_id, encodable(name)) for at, order_id, name in reversed(tally.recent)
             ),
             files=tuple(self._files()),
+            left_alone=tuple(sorted(map(encodable, self._lookout.left_alone))),
         )
 
     def waiter(self, name: str) -> Waiter | None:

@@ -13,6 +13,8 @@ _ADMINISTRATOR = "Nothing to do at the share: the file is kept and sent by itsel
 
 DEFAULT = "Ask the administrator what to do, and keep the file until then."
 
+NOTE_ALONE = "This is only the note beside a document: delete it, and move the document alone."
+
 _HINTS = {
     # What the API says about an order or a document.
     "unknown_order": "There is no order with this number. Check the number in the file's name, rename the file to "

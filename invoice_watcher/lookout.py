@@ -18,6 +18,7 @@ from invoice_watcher.mounts import gives_hints
 from invoice_watcher.schedule import Task
 from invoice_watcher.settling import Clock, Settling, Signature, Unready
 from invoice_watcher.spool import GONE, UnreadableError
+from invoice_watcher.standing import MOST_NAMED
 from invoice_watcher.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Lookout:
         self._unfinished: dict[str, Unfinished] = {}  # the first of them
         self.more = 0  # files in the folder that are not ready, as far as the last look and the workers know
         self.oldest_ns: int | None = None  # when the one of these that is longest unchanged changed, since the epoch
+        self.left_alone: list[str] = []  # what the last look found to be no regular file; the first of them
 
     def start(self) -> None:
         """Begin to watch; without hints the rescan goes on alone, and that is logged."""
@@ -168,9 +170,10 @@ class Lookout:
         self.more = self._hopeful = 0
         self.oldest_ns = None
         self._unfinished.clear()
+        self.left_alone.clear()
         for entry in self._spool.scan(self._naming.is_ignored):
             if not entry.regular:
-                self._complaints.about(entry.name, _NO_FILE, now.mono, 0.0)
+                self._leave_alone(entry.name, now)
                 continue
             wait = self._settling.wait_for(entry.name, entry.signature, now)
             if schedule.is_under_way(entry.name):
@@ -183,6 +186,11 @@ class Lookout:
             else:
                 self._beyond += 1
                 yield entry.signature.ctime_ns, entry.name, entry.signature
+
+    def _leave_alone(self, name: str, now: Clock) -> None:
+        if len(self.left_alone) < MOST_NAMED:
+            self.left_alone.append(name)
+        self._complaints.about(name, _NO_FILE, now.mono, 0.0)
 
     def _tasks(self, found: Iterable[tuple[int, str, Signature]], now: Clock) -> Iterator[Task]:
         for _, name, signature in found:

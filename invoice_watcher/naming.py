@@ -36,6 +36,7 @@ TEMPORARY_NAMES = (
     "Thumbs.db",
     "desktop.ini",
     ".DS_Store",
+    "lost+found",  # a folder, where a disk is mounted right here; mke2fs(8)
 )
 
 # Under which the status page lies in the drop folder until it is complete.

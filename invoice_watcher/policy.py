@@ -167,10 +167,17 @@ def row_for_status(status: int) -> Row:
     return _UNCLEAR if status < 300 else _UNLISTED  # noqa: PLR2004 - RFC 9110 sections 15.2 and 15.3
 
 
-def rejected_locally(code: int | None, reason: str, message: str) -> Rejected:
-    """Return the rejection for a fault found before anything was sent; `message` becomes a sentence."""
+def rejected_locally(code: int | None, reason: str, message: str, hint: str | None = None) -> Rejected:
+    """Return the rejection for a fault found before anything was sent.
+
+    Args:
+        code: the API's, where it would refuse it too.
+        reason: a stable word.
+        message: becomes a sentence.
+        hint: in place of that for the reason.
+    """
     message = message[:1].upper() + message[1:]
-    return Rejected(Problem(Source.VALIDATION, code, reason, message, hint_for(reason)))
+    return Rejected(Problem(Source.VALIDATION, code, reason, message, hint or hint_for(reason)))
 
 
 def api_code_doubted(refusal: Rejected) -> Deferred:

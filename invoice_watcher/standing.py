@@ -15,7 +15,7 @@ import msgspec
 from invoice_watcher import __version__
 from invoice_watcher.receipt import Error
 
-MOST_NAMED = 100  # files that wait; the others are counted
+MOST_NAMED = 100  # files that wait (the others are counted), and what is left alone
 
 # settling: not finished yet, as `text` tells; ready: its turn comes; behind: another file of its order goes first;
 # paused: nothing flows; sending: a worker has it; deferred: sent again at `next_try`; suspect: the program died while
@@ -93,6 +93,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         delivered: how many, since `started_at`; likewise `rejected`.
         recent: the last deliveries of this process, the newest first.
         files: what waits, the oldest first, `MOST_NAMED` at most.
+        left_alone: what lies in the drop folder and is no file (folders, links): never taken; `MOST_NAMED` at most.
     """
 
     version: int = 1
@@ -110,3 +111,4 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
     recent: tuple[Sent, ...] = ()
     files: tuple[Waiter, ...] = ()
+    left_alone: tuple[str, ...] = ()

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoice_watcher.content import Verdict, inspect
+from invoice_watcher.hints import NOTE_ALONE
 from invoice_watcher.invoice import Invoice, Kind
 from invoice_watcher.policy import rejected_locally
+from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.settling import Unready
 from invoice_watcher.shortcut import LARGEST as LARGEST_SHORTCUT
 from invoice_watcher.shortcut import ShortcutError, parse
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from invoice_watcher.outcome import Rejected
 
 _EMPTY_PATIENCE = 2.0
+_RECEIPTS = tuple(f".{kind.value}{SUFFIX}" for kind in Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ def validate(
 def _by_name(invoice: Invoice) -> Rejected | None:
     if invoice.kind is None:
         text = "The file is none of .pdf, .doc, .docx, .xls, .xlsx (or a .url shortcut)"
-        return rejected_locally(106, "unsupported_format", text)
+        hint = NOTE_ALONE if invoice.name.lower().endswith(_RECEIPTS) else None
+        return rejected_locally(106, "unsupported_format", text, hint)
     if invoice.order_id is None:
         return rejected_locally(100, "bad_name", "The file's name is not an order ID")
     return None

@@ -132,6 +132,18 @@ def test_very_many_that_settle(box: Box, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (standing.waiting, len(standing.files)) == (8, 5)
 
 
+def test_what_is_left_alone(scene: Scene) -> None:
+    """What is no file does not wait, but is told by name, also one that is no text; and it is news."""
+    scene.look()
+    before = scene.census.changing
+    (scene.box.drop / "scans").mkdir()
+    (scene.box.drop / "1\udcff.pdf").symlink_to("nowhere")
+    scene.look()
+    assert scene.census.changing != before
+    standing = scene.census.standing()
+    assert (standing.waiting, standing.left_alone) == (0, (r"1\xff.pdf", "scans"))
+
+
 def test_a_file_behind_another(scene: Scene) -> None:
     """A file of an order of which another one is under way is told with that one's name."""
     for name in ("1.pdf", "1.doc"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from invoice_watcher.config.sections import Settle
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.naming import Naming
 from invoice_watcher.schedule import Schedule
+from invoice_watcher.standing import MOST_NAMED
 
 if TYPE_CHECKING:
     from tests.support.box import Box
 
-NAMING = Naming.of(r"[^.]+")
+NAMING = Naming.of(r"[^.]+", ["*.bak"])
 
 
 def lookout(box: Box, most: int) -> Lookout:
@@ -51,3 +53,28 @@ def test_more_files_than_the_memory_holds(box: Box) -> None:
     assert delivered == [f"{number}.pdf" for number in range(8)]
     assert (schedule.ready, eyes.more, eyes.expects_more()) == (0, 0, False)
     assert eyes.due_at(busy=False) > time.monotonic() + 60
+
+
+def test_what_is_no_file_is_remembered_while_it_lies_there(box: Box) -> None:
+    """A folder, a link and a FIFO are known by name while they lie there; our own folders and ignored names are not."""
+    (box.drop / "scans").mkdir()
+    (box.drop / "old.bak").mkdir()
+    (box.drop / "1.pdf").symlink_to("nowhere")
+    os.mkfifo(box.drop / "2.pdf")
+    box.put("3.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=3)
+    eyes.look(schedule)
+    assert sorted(eyes.left_alone) == ["1.pdf", "2.pdf", "scans"]
+    assert (schedule.ready, eyes.more) == (1, 0)
+    (box.drop / "scans").rmdir()
+    eyes.look(schedule)
+    assert sorted(eyes.left_alone) == ["1.pdf", "2.pdf"]
+
+
+def test_very_many_folders(box: Box) -> None:
+    """However many folders somebody makes, a bounded number of their names is remembered."""
+    for number in range(MOST_NAMED + 5):
+        (box.drop / f"{number}").mkdir()
+    eyes = lookout(box, most=3)
+    eyes.look(Schedule())
+    assert len(eyes.left_alone) == MOST_NAMED

@@ -23,7 +23,17 @@ ANY_NAME = st.text(st.characters()) | st.binary().map(os.fsdecode)
 @pytest.mark.parametrize(
     "name",
     [
-        *(".hidden", ".12345.pdf", ".12345.pdf.Xa8Zq2", "._12345.pdf", ".", "..", ".DS_Store", ".smbdeleteAF12"),
+        *(
+            ".hidden",
+            ".12345.pdf",
+            ".12345.pdf.Xa8Zq2",
+            "._12345.pdf",
+            ".",
+            "..",
+            ".DS_Store",
+            ".smbdeleteAF12",
+            "lost+found",
+        ),
         *("~$invoice.docx", "~$12345.xlsx", ".~lock.12345.pdf#", ".~lock.#"),
         *("12345.tmp", "12345.pdf.tmp", "ABCD1234.temp", "12345.pdf.part", "12345.partial", "12345.pdf.crdownload"),
         *("Unconfirmed 8812.crdownload", "12345.pdf.download", "12345.pdf.filepart", "12345.swp", "a\nb.tmp"),

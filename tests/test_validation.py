@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_watcher.hints import REASONS
+from invoice_watcher.hints import REASONS, hint_for
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Rejected, Source
 from invoice_watcher.settling import Unready
@@ -76,6 +76,21 @@ def test_a_shortcut_is_sent_as_its_link() -> None:
 def test_what_the_api_would_refuse_is_refused_here(name: str, raw: bytes, code: int | None, reason: str) -> None:
     """With the API's own code where it has one, so that the clerk reads the same either way."""
     assert rejection(name, raw) == (code, reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("1.pdf.json", "This is only the note beside a document: delete it, and move the document alone."),
+        ("1.XLSX.JSON", "This is only the note beside a document: delete it, and move the document alone."),
+        ("1.json", hint_for("unsupported_format")),
+    ],
+)
+def test_a_note_has_a_hint_of_its_own(name: str, hint: str) -> None:
+    """Whoever moves a failed file back together with its .json file reads that only the document is wanted."""
+    verdict = judged(name, b"{}")
+    assert isinstance(verdict, Rejected)
+    assert verdict.problem.hint == hint
 
 
 def test_a_name_is_judged_before_the_content() -> None:

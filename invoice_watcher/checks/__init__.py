@@ -12,14 +12,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from invoice_watcher.checks.api import ask
 from invoice_watcher.checks.configuration import look_at_api_code, look_at_configuration, look_at_status_page
 from invoice_watcher.checks.finding import Finding, Grade, exit_status, fault
 from invoice_watcher.checks.folders import look_at_folders
 from invoice_watcher.checks.kernel import clock, look_at_kernel
 from invoice_watcher.checks.metrics import look_at_metrics
 from invoice_watcher.checks.people import look_at_notify, try_notify
-from invoice_watcher.checks.route import look_at_route
 from invoice_watcher.checks.storage import look_at_storage
 from invoice_watcher.config import find_api_code
 from invoice_watcher.errors import ConfigError
@@ -62,6 +60,9 @@ def check_online(config: Config, environ: Mapping[str, str]) -> Iterator[Finding
     One request is made, without a document and for no order there is. An API code that cannot be found was told by
     `check_all`; the way is looked at all the same.
     """
+    from invoice_watcher.checks.api import ask  # noqa: PLC0415 - the libraries for HTTP, for those who want it
+    from invoice_watcher.checks.route import look_at_route  # noqa: PLC0415 - likewise
+
     is_open = yield from look_at_route(config.api)
     try:
         code = find_api_code(config, environ)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from invoice_watcher.receipt import Error
     from invoice_watcher.standing import Paused, Waiter
 
+MOST_PLACES = 10
 _SOON = 120.0  # seconds; what is further off is told by the clock, too
 _ROOMS = {
     "drop": "in the drop folder",
@@ -44,7 +45,8 @@ class Explanation(NamedTuple):
     """What there is to say of one place.
 
     Attributes:
-        what: the file's path, and what that means; or what was asked for, when it lies nowhere.
+        what: the file's path, and what that means; or what was asked for, when it lies nowhere; or how many more
+            places there are.
         sentences: why it is so.
         status: 0 it could be explained; 1 it is nowhere; 75 the running program was asked and did not answer.
     """
@@ -55,7 +57,7 @@ class Explanation(NamedTuple):
 
 
 def explain(config: Config, config_path: Path, asked: str) -> Iterator[Explanation]:
-    """Explain everything that is meant by it.
+    """Explain everything that is meant by it, but no more than 10 places.
 
     Args:
         config: whose folders are looked at.
@@ -66,7 +68,7 @@ def explain(config: Config, config_path: Path, asked: str) -> Iterator[Explanati
     if not places:
         yield _nowhere(config, config_path, asked)
     word: Word | None = None
-    for place in places:
+    for place in places[:MOST_PLACES]:
         what = f"{place.path}, {_ROOMS[place.room]}"
         if place.room not in {"drop", "work"}:
             yield Explanation(what, tuple(_of_filed(place, config)), ExitStatus.OK)
@@ -77,6 +79,8 @@ def explain(config: Config, config_path: Path, asked: str) -> Iterator[Explanati
         service = tuple(_of_service(word, config_path))
         reasons = _of_dropped if place.room == "drop" else _of_claimed
         yield Explanation(what, tuple(reasons(place, config, word, service)), _status(word))
+    if (more := len(places) - MOST_PLACES) > 0:
+        yield Explanation(f"and {more} more", (), ExitStatus.OK)
 
 
 def _status(word: Word) -> ExitStatus:

@@ -73,6 +73,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         waiting: how many files wait.
         oldest: since when the one waits that waits longest.
         files: the oldest of them.
+        left_alone: what lies in the drop folder and is no file, by name; only the running program tells.
         failed: how many documents lie in the failed folder.
         failures: the newest of them.
         delivered: how many, since `started_at`; likewise `rejected`.
@@ -94,6 +95,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int | None = None
     oldest: str | None = None
     files: tuple[Waiter, ...] = ()
+    left_alone: tuple[str, ...] | None = None
     failed: int | None = None
     failures: tuple[Failure, ...] = ()
     delivered: int | None = None
@@ -222,6 +224,7 @@ def _by_its_word(standing: Standing) -> Overview:
         waiting=None if standing.trouble else standing.waiting,
         oldest=standing.oldest,
         files=standing.files,
+        left_alone=None if standing.trouble else standing.left_alone,
         delivered=standing.delivered,
         rejected=standing.rejected,
         last_delivery=standing.recent[0] if standing.recent else None,

@@ -1,14 +1,13 @@
 """Where something lies that a person asks for: by a path, by a name, or by an order's id.
 
-Guarantees: nothing is changed; links are not followed, but for those on the way to a folder; at most so many places are
-told, however many there are. What may not be searched counts as empty, and is told by `closed`. Raises nothing.
+Guarantees: nothing is changed; links are not followed, but for those on the way to a folder. What may not be searched
+counts as empty, and is told by `closed`. Raises nothing.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoice_watcher.config import Config
-
-MOST_PLACES = 10
 
 Room: TypeAlias = Literal["drop", "work", "failed", "done", "elsewhere"]
 
@@ -49,7 +46,7 @@ class Place(NamedTuple):
 
 
 def whereabouts(config: Config, asked: str) -> list[Place]:
-    """Return where it lies, the folder in which it waits longest to be sent first; empty when it is nowhere.
+    """Return where it lies, what still waits first, an order's files from the oldest on; empty when it is nowhere.
 
     Args:
         config: tells the folders.
@@ -63,7 +60,15 @@ def whereabouts(config: Config, asked: str) -> list[Place]:
     found = list(_by_name(config, path.name)) if path.name else []
     if not found and "/" not in asked and os.path.lexists(path):
         return [Place("elsewhere", path.parent, path.name)]
-    return found or list(islice(_by_order(config, asked), MOST_PLACES))
+    return found or sorted(_by_order(config, asked), key=_age)
+
+
+def _age(place: Place) -> tuple[bool, int]:
+    """Return by what the files of an order are sorted: whether one is done with, and when it came where it is."""
+    came = 0
+    with suppress(OSError):  # it may have gone on since
+        came = os.lstat(place.path).st_ctime_ns
+    return place.room not in {"drop", "work"}, came
 
 
 def closed(config: Config) -> list[Path]:

@@ -174,8 +174,7 @@ LANGUAGE = Language(
         well=Card(title="Alles in Ordnung", text="Der Dienst läuft. Jede abgelegte Rechnung wird von selbst gesendet."),
         attention=Card(
             title="In Betrieb, aber einige Dateien wurden nicht angenommen",
-            text="Der Dienst läuft. Einige Dateien konnten nicht zugestellt werden; was jeweils zu tun ist, steht "
-            "unten.",
+            text="Der Dienst läuft. Einige Dateien wurden nicht zugestellt; was jeweils zu tun ist, steht unten.",
         ),
         world=Card(
             title="Unterbrochen: Der Druckdienst antwortet nicht",
@@ -233,6 +232,10 @@ LANGUAGE = Language(
         unexplained="Warum diese Datei fehlschlug, ist nicht bekannt: Die .json-Datei dazu fehlt oder ist beschädigt.",
         unexplained_cure="Verschieben Sie die Datei zurück in den Ablageordner; sie wird dann noch einmal versucht.",
         failed_unknown="Der Ordner der fehlgeschlagenen Dateien ist zurzeit nicht lesbar.",
+        left_alone="Nicht beachtet",
+        left_alone_why="Das ist ein Ordner oder eine Verknüpfung, und nur Dateien werden angenommen: Verschieben Sie, "
+        "was darin liegt, in diesen Ordner selbst.",
+        left_alone_more=Counted("und {n} weitere", "und {n} weitere"),
         waiting="Wartend",
         waiting_none="Keine Datei wartet.",
         waiting_more=Counted("und {n} weitere", "und {n} weitere"),
@@ -250,8 +253,8 @@ LANGUAGE = Language(
                 "von selbst gesendet und danach in den Ordner {done} verschoben."
             ),
             (
-                "Sehen Sie hier nach, wenn eine Datei liegen bleibt: Unter „Fehlgeschlagen“ steht, was zu tun ist; "
-                "unter „Wartend“ ist nichts zu tun."
+                "Sehen Sie hier nach, wenn eine Datei liegen bleibt: Unter „Fehlgeschlagen“ und „Nicht beachtet“ "
+                "steht, was zu tun ist; unter „Wartend“ ist nichts zu tun."
             ),
             "Diese Seite erneuert sich von selbst; um sicherzugehen, laden Sie sie neu.",
         ),

@@ -15,7 +15,7 @@ LANGUAGE = Language(
         well=Card(title="All is well", text="The service is running. Every invoice that is dropped is sent by itself."),
         attention=Card(
             title="Running, but some files need attention",
-            text="The service is running. Some files could not be delivered; what to do about each stands below.",
+            text="The service is running. Some files were not delivered; what to do about each stands below.",
         ),
         world=Card(
             title="Paused: the printing service does not answer",
@@ -70,6 +70,10 @@ LANGUAGE = Language(
         unexplained="Why this file failed is not known: the .json file that tells it is missing or damaged.",
         unexplained_cure="Move the file back into the drop folder; it is tried once more.",
         failed_unknown="The folder of failed files cannot be read now.",
+        left_alone="Left alone",
+        left_alone_why="This is a folder or a link, and only files are taken: move what is in it into this folder "
+        "itself.",
+        left_alone_more=Counted("and {n} more", "and {n} more"),
         waiting="Waiting",
         waiting_none="No file is waiting.",
         waiting_more=Counted("and {n} more", "and {n} more"),
@@ -87,8 +91,8 @@ LANGUAGE = Language(
                 "itself, and then moved into the folder {done}."
             ),
             (
-                "Look here when a file stays where it is: under “Failed” stands what to do about it; under “Waiting”, "
-                "there is nothing to do."
+                "Look here when a file stays where it is: under “Failed” and “Left alone” stands what to do about it; "
+                "under “Waiting”, there is nothing to do."
             ),
             "This page renews itself; to be sure, reload it.",
         ),

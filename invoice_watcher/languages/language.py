@@ -39,7 +39,7 @@ class Cards:
     """What the first thing on the page says, in each case."""
 
     well: Card
-    attention: Card  # it runs, but some have failed
+    attention: Card  # it runs, but some have failed, or are no files
     world: Card  # paused: the service's side is away
     operator: Card  # paused: the administrator has to act
     ours: Card  # paused: this machine cannot record anything
@@ -84,6 +84,10 @@ class Page:
     unexplained: str
     unexplained_cure: str
     failed_unknown: str
+
+    left_alone: str
+    left_alone_why: str
+    left_alone_more: Counted
 
     waiting: str
     waiting_none: str

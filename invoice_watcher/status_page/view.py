@@ -75,6 +75,7 @@ class View:
     Attributes:
         is_last: no other will follow it, so it does not grow old.
         failed_total: as a number is written; None when it is not known.
+        left_alone: names of what is no file.
     """
 
     language: str
@@ -83,6 +84,9 @@ class View:
     failed: tuple[Trouble, ...]
     failed_total: str | None
     failed_more: str | None
+    left_alone: tuple[str, ...]
+    left_alone_total: str
+    left_alone_more: str | None
     waiting: tuple[Wait, ...]
     waiting_total: str
     waiting_more: str | None

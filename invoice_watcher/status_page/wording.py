@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from invoice_watcher.receipt import Error
     from invoice_watcher.standing import Paused, Standing, Waiter
 
-MOST_FAILED, MOST_WAITING, MOST_DELIVERED = 20, 20, 10
+MOST_FAILED, MOST_LEFT_ALONE, MOST_WAITING, MOST_DELIVERED = 20, 10, 20, 10
 _LONGEST_NAME, _LONGEST_TEXT = 300, 400
 _TONES: dict[str, Tone] = {"world": "attention", "operator": "trouble", "ours": "trouble"}
 
@@ -64,6 +64,7 @@ def said(sources: Sources, language: Language) -> View:
     now = seconds(standing.as_of)
     shown = tuple(_trouble(one, sources.naming, language, now) for one in failed.newest[:MOST_FAILED])
     waiting = () if standing.trouble else standing.files[:MOST_WAITING]
+    left_alone = standing.left_alone[:MOST_LEFT_ALONE]
     return View(
         language=language.tag,
         is_last=standing.is_over,
@@ -71,6 +72,9 @@ def said(sources: Sources, language: Language) -> View:
         failed=shown,
         failed_total=None if failed.count is None else language.number(failed.count),
         failed_more=_more(page.failed_more, (failed.count or 0) - len(shown), language),
+        left_alone=tuple(map(shown_name, left_alone)),
+        left_alone_total=language.number(len(standing.left_alone)),
+        left_alone_more=_more(page.left_alone_more, len(standing.left_alone) - len(left_alone), language),
         waiting=tuple(_wait(one, language, now) for one in waiting),
         waiting_total=language.number(standing.waiting),
         waiting_more=_more(page.waiting_more, standing.waiting - len(waiting), language),
@@ -124,7 +128,7 @@ def _state(sources: Sources, language: Language, now: float) -> State:
     facts = (*on_their_way, page.running_since.format(n=language.number(standing.delivered), time=started))
     return (
         _card("attention", cards.attention, None, facts)
-        if sources.failed.count
+        if sources.failed.count or standing.left_alone
         else _card("well", cards.well, None, facts)
     )
 

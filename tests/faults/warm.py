@@ -10,6 +10,7 @@ Raises AssertionError where a program does not end.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -152,6 +153,9 @@ class Warm:
 def _serve() -> None:
     """Fork a program for each line on stdin, and tell its process id and how it ended."""
     from invoice_watcher import cli  # noqa: PLC0415 - only this process is to import it
+
+    for module in ("cli.running", "serve"):  # what `run` imports when it begins
+        importlib.import_module(f"invoice_watcher.{module}")
 
     for line in iter(_line, b""):
         if line == _GO:  # for one that was killed before it heard it

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from invoice_watcher.config import Config
-from invoice_watcher.inquiry.whereabouts import MOST_PLACES, closed, whereabouts
+from invoice_watcher.inquiry.whereabouts import closed, whereabouts
 from tests.support.box import Box, written
 from tests.support.children import NOBODY, in_child, needs_root
 
@@ -62,11 +62,22 @@ def test_a_document_that_was_taken_away(box: Box) -> None:
     assert found(box, "12345.pdf") == ["failed/12345.pdf"]
 
 
-def test_very_many(box: Box) -> None:
-    """Of an order with very many files, the first are told."""
-    for number in range(2 * MOST_PLACES):
-        box.put(f"12345.{'x' * number}")
-    assert len(found(box, "12345")) == MOST_PLACES
+def test_the_files_of_an_order_have_their_order(box: Box) -> None:
+    """The files of an order are told from the oldest on, whatever their names and months; what still waits, first."""
+    (box.done / "2026-10").mkdir()
+    places = [f"done/12345.{kind}" for kind in ("pdf", "doc", "xls", "url")]
+    places += ["failed/12345.pdf", "done/2026-10/12345.xls", "done/12345.docx"]
+    for place in [*places, "12345.pdf"]:
+        before = box.put(place).stat().st_ctime_ns
+        while _tick(box.root) <= before:
+            pass  # the clock of the file system moves in steps
+    assert found(box, "12345") == ["12345.pdf", *places]
+
+
+def _tick(folder: Path) -> int:
+    """Return what time it is for the file system."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_ctime_ns
 
 
 @pytest.mark.parametrize("asked", ["nothing", "..", "/", ".", "a/b/c", "x" * 5000, "a\nb", "\udcff"])

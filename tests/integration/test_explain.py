@@ -250,6 +250,16 @@ def test_a_numbered_file(place: Place, start: Start) -> None:
     assert "/1.2.pdf, in the done folder" in explain(place, "1.2.pdf")
 
 
+def test_an_order_with_very_many_files(place: Place) -> None:
+    """Of an order with very many files ten are told, and how many there are besides."""
+    place.done.mkdir()
+    for number in range(13):
+        (place.done / f"1.{'x' * number}pdf").touch()
+    out = explain(place, "1")
+    assert out.count(", in the done folder\n") == 10
+    assert out.endswith("\nand 3 more\n")
+
+
 def test_nowhere(place: Place, daemon: object) -> None:
     """A file that is nowhere: status 1, and where it was looked for."""
     assert f"There is no such file in {place.drop}" in explain(place, "nothing.pdf", status=1)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 DENIED = Answer(401, b"")
 KEYS = {
     "version", "program", "state", "running", "paused", "pause", "pid", "drop_dir", "started_at", "as_of", "trouble",
-    "advice", "waiting", "oldest", "files", "failed", "failures", "delivered", "rejected", "last_delivery",
+    "advice", "waiting", "oldest", "files", "left_alone", "failed", "failures", "delivered", "rejected",
+    "last_delivery",
 }  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def test_after_a_stop(place: Place, start: Start) -> None:
     place.until_failed("bad name.pdf")
     assert daemon.stop() == 0
     told = record(place)
-    assert (told["state"], told["failed"], told["delivered"]) == ("stopped", 1, None)
+    assert (told["state"], told["failed"], told["delivered"], told["left_alone"]) == ("stopped", 1, None, None)
     assert (told["last_delivery"]["name"], told["last_delivery"]["order_id"]) == ("1.pdf", "1")
 
 
@@ -145,6 +146,27 @@ def test_under_way(api: StandIn, place: Place, start: Start) -> None:
     assert states == {"1.pdf": "sending", "1.url": "behind"}
     assert re.search(r"waits: 1\.url \(order 1\), for \d+ s: waits behind 1\.pdf", status(place).out)
     hold.set()
+
+
+def test_what_is_left_alone(place: Place, start: Start) -> None:
+    """Folders and links that were dropped are named, with what to do, in a pipe, on a terminal and to programs."""
+    place.configure(settle__rescan="1s")
+    start()
+    assert until_told(place, left_alone=[])["state"] == "flowing"
+    assert "left alone" not in status(place).out
+    (place.drop / "scans").mkdir()
+    (place.drop / "a\x1b[2J").symlink_to("nowhere")
+    told = until_told(place, left_alone=["a\x1b[2J", "scans"])
+    assert (told["state"], told["waiting"]) == ("flowing", 0)
+    text = "only files are taken; move what is in it into the drop folder itself"
+    assert f"left alone: 2: a\\x1b[2J, scans; {text}\n" in status(place).out
+    assert "left alone" in (shown := _on_a_terminal(place, "status", columns=200))
+    assert text in shown
+    assert "\x1b[2J" not in shown
+    for number in range(100):
+        (place.drop / f"{number:03}").mkdir()
+    until(lambda: len(record(place)["left_alone"]) == 100, "a hundred names")
+    assert re.search(r"left alone: 100 or more: ([^,]+, ){5}…; only", status(place).out)
 
 
 def test_the_folders_are_away(place: Place, start: Start) -> None:

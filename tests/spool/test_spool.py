@@ -81,6 +81,16 @@ def test_the_scan_tells_files_from_what_is_never_taken(box: Box) -> None:
     assert entries[NAME] == Entry(NAME, signature, regular=True)  # type: ignore[arg-type]  # a tuple is as good
 
 
+def test_what_leads_to_our_folders_is_ours(tmp_path: Path) -> None:
+    """Where done_dir is archive/done, nobody has to do anything about the folder archive."""
+    for name in ("archive", "clerks", "done"):
+        (tmp_path / name).mkdir()
+    failed = tmp_path / "clerks" / "failed"
+    with closing(Folders(tmp_path, tmp_path / "archive" / "done", failed, tmp_path / ".processing")) as folders:
+        found = Spool(folders, largest=1, receipts=True).scan(NAMING.is_ignored)
+        assert [entry.name for entry in found] == ["done"]
+
+
 def test_every_scan_begins_at_the_beginning(box: Box) -> None:
     """One that was broken off costs the next one nothing."""
     for number in range(100):

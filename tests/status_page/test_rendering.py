@@ -67,6 +67,7 @@ def hostile(language: str) -> str:
         files=files,
         pause=paused("brand_new", BAD, "operator"),
         recent=(Sent(at(1), BAD, BAD),),
+        left_alone=(BAD,),
     )
     return page(language, told, fails)
 

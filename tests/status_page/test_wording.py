@@ -20,6 +20,7 @@ from invoice_watcher.standing import Sent
 from invoice_watcher.status_page.wording import (
     MOST_DELIVERED,
     MOST_FAILED,
+    MOST_LEFT_ALONE,
     MOST_WAITING,
     Places,
     Sources,
@@ -27,7 +28,7 @@ from invoice_watcher.status_page.wording import (
     shown_name,
     shown_text,
 )
-from tests.status_page.cases import DROP, NOW, at, failed, page_view, paused, standing, waiter
+from tests.status_page.cases import DROP, NOW, at, failed, page, page_view, paused, standing, waiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +164,16 @@ def test_why_a_file_waits() -> None:
     assert german[3].problem == "Der Druckdienst antwortete nicht rechtzeitig (bisher 3-mal versucht)"
 
 
+@pytest.mark.parametrize(("tag", "why"), [("en", "This is a folder or a link"), ("de", "Das ist ein Ordner")])
+def test_what_is_left_alone_asks_for_attention(tag: str, why: str) -> None:
+    """A folder that was dropped is named, with what to do, and the card does not say that all is well."""
+    told = standing(left_alone=("scans",))
+    view = page_view(tag, told)
+    assert (view.state.tone, view.left_alone, view.left_alone_total) == ("attention", ("scans",), "1")
+    assert why in page(tag, told)
+    assert why not in page(tag)
+
+
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_page_is_bounded(tag: str) -> None:
     """However much waits, failed and was delivered, the page names a handful, and counts the rest."""
@@ -170,6 +181,7 @@ def test_a_page_is_bounded(tag: str) -> None:
         waiting=50_000,
         files=tuple(waiter(f"{i}.pdf") for i in range(100)),
         recent=tuple(Sent(at(i), str(i), f"{i}.pdf") for i in range(20)),
+        left_alone=tuple(map(str, range(100))),
     )
     fails = [failed(f"{i}.pdf", "empty", "x" * 1000, order=str(i)) for i in range(50)]
     view = page_view(tag, many, fails, count=100_000)
@@ -177,6 +189,8 @@ def test_a_page_is_bounded(tag: str) -> None:
     language = load(tag)
     assert view.failed_more == language.counted(language.page.failed_more, 99_980)
     assert view.waiting_more == language.counted(language.page.waiting_more, 49_980)
+    assert len(view.left_alone) == MOST_LEFT_ALONE
+    assert view.left_alone_more == language.counted(language.page.left_alone_more, 100 - MOST_LEFT_ALONE)
     message = view.failed[0].original or view.failed[0].message
     assert len(message) == 400
     assert message.endswith("…")
@@ -224,7 +238,8 @@ def test_hostile_texts_are_escaped_wherever_they_stand() -> None:
     fails = [failed(HOSTILE, "brand_new", HOSTILE, order=HOSTILE, hint=HOSTILE)]
     files = (waiter(HOSTILE, state="behind", behind=HOSTILE), waiter("1.pdf", state="settling", text=HOSTILE))
     pause = paused("brand_new", HOSTILE, "operator")
-    told = standing(drop_dir=HOSTILE, waiting=2, files=files, pause=pause, recent=(Sent(at(1), HOSTILE, HOSTILE),))
+    recent = (Sent(at(1), HOSTILE, HOSTILE),)
+    told = standing(drop_dir=HOSTILE, waiting=2, files=files, pause=pause, recent=recent, left_alone=(HOSTILE,))
     for view in (page_view("de", told, fails), page_view(told=standing(trouble=HOSTILE))):
         assert not [one for one in "\u202e\u2066\x1b\n\udcff" if one in repr(view).encode().decode()]
         assert "\\\\u202e" in repr(view)
