@@ -1,7 +1,7 @@
 """A progress bar on stderr while a command works, when somebody is watching.
 
 Guarantees: in a pipe nothing is printed; log lines stand above the bar, whole; what the command prints goes where it
-would go without a bar. Raises nothing.
+would go without a bar. Raises nothing. The library that draws it is only loaded where somebody is watching.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 from invoice_watcher import logs
 from invoice_watcher.audience import Audience
 from invoice_watcher.escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from rich.progress import Progress
 
     from invoice_watcher.audience import Attempt
 
@@ -34,6 +32,8 @@ def progress() -> Iterator[Audience]:
     if not sys.stderr.isatty():
         yield Audience()
         return
+    from rich.text import Text  # noqa: PLC0415 - see above
+
     with (
         _bar() as bar,
         logs.lines_through(lambda line: bar.console.print(Text(line), soft_wrap=True)),
@@ -69,6 +69,15 @@ def watched(items: Iterable[Item], what: str, total: int | None = None) -> Itera
 
 
 def _bar() -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - see above
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -36,9 +36,10 @@ _MOST_READ = 20_000  # names; nobody waits for a completion
 _RECORD = """With --json: version (of this record), program (its version), state (flowing, paused, folders_away,
 hanging, silent, stopped), running, paused, pause (reason, message, hint, cure, fault, since, next_try), pid, drop_dir,
 started_at, as_of, trouble (a list of sentences), advice, waiting, oldest, files (at most 100: name, order_id, folder,
-size, since, state, text, behind, attempts, next_try, problem), failed, failures (the newest 10: name, order_id, at,
-code, reason, message, hint), delivered and rejected (both since started_at), last_delivery (at, order_id, name). Times
-are RFC 3339 in UTC; null stands for what cannot be known or does not apply. Keys may be added, and stay as they are."""
+size, since, state, text, behind, attempts, next_try, problem), left_alone (names of at most 100 folders, links and the
+like, for only files are taken), failed, failures (the newest 10: name, order_id, at, code, reason, message, hint),
+delivered and rejected (both since started_at), last_delivery (at, order_id, name). Times are RFC 3339 in UTC; null
+stands for what cannot be known or does not apply. Keys may be added, and stay as they are."""
 
 
 def _in_time(look: Callable[[], Found]) -> Found:

@@ -1,28 +1,46 @@
 """The commands that deliver, or stand in for what delivers: run, upload, sandbox, demo.
 
-Guarantees: as those of the package. What cannot be printed leaves the status to what became of the invoices.
+Guarantees: as those of the package. What cannot be printed leaves the status to what became of the invoices. What
+delivers, with the libraries for it, is imported by the commands as they begin: the help, and a shell that completes,
+need none of it.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from invoice_watcher import signals
-from invoice_watcher.cli.options import Seconds, config_option, settings, tell_unprinted
+from invoice_watcher import logs, signals
+from invoice_watcher.cli.options import config_option, tell_unprinted
+from invoice_watcher.config import duration, find_api_code, load
 from invoice_watcher.errors import ExitStatus
 from invoice_watcher.escaping import escape
 from invoice_watcher.outcome import Deferred, Delivered, Outcome, Rejected
 from invoice_watcher.progress import progress
 from invoice_watcher.sandbox import explain
 from invoice_watcher.sandbox import serve as serve_sandbox
-from invoice_watcher.sending import Stop, send_files
-from invoice_watcher.serve import deliver_once, prepare, serve
 
 if TYPE_CHECKING:
     import signal
+
+    from invoice_watcher.sending import Stop
+    from invoice_watcher.serve import Settings
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on
+    """A duration on the command line, written as in the configuration."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it; a usage error says what is wrong with it."""
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -30,11 +48,13 @@ if TYPE_CHECKING:
 @click.option("--once", is_flag=True, help="Deliver what lies there now, then exit.")
 def run(config_path: Path, *, once: bool) -> int:
     """Watch the drop folder, and deliver whatever is dropped, for ever."""
+    from invoice_watcher.serve import deliver_once, prepare, serve  # noqa: PLC0415 - see above
+
     mailbox = prepare()
     if not once:
-        serve(lambda: settings(config_path), mailbox)
+        serve(lambda: _settings(config_path), mailbox)
         return ExitStatus.OK
-    found = settings(config_path)
+    found = _settings(config_path)
     with progress() as audience:
         tally = deliver_once(found, mailbox, audience)
     click.echo(f"{tally.delivered} delivered, {tally.rejected} rejected, {tally.waiting} waiting", err=True)
@@ -46,11 +66,13 @@ def run(config_path: Path, *, once: bool) -> int:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def upload(config_path: Path, files: tuple[Path, ...]) -> int:
     """Send FILES now, without the folders; they stay where they are."""
+    from invoice_watcher.sending import send_files  # noqa: PLC0415 - see above
+
     for path in files:
         if not path.is_file():  # opening a FIFO would wait for its writer
             raise click.UsageError(escape(f"{path} is no regular file"))
     stop = _stop_on_signal()
-    config, api_code = settings(config_path)
+    config, api_code = _settings(config_path)
     outcomes: list[Outcome] = []
     try:
         for path, outcome in send_files(files, config, api_code, stop):
@@ -68,7 +90,22 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
     return ExitStatus.WAITING if unsent else ExitStatus.OK
 
 
+def _settings(path: Path) -> Settings:
+    """Read the configuration and find the API code; logging follows the configuration from here on.
+
+    Both are looked at before either is complained of, so that all faults are told at once.
+    """
+    from invoice_watcher.serve import Settings  # noqa: PLC0415 - see above
+
+    config = load(path)
+    api_code = find_api_code(config, os.environ)
+    logs.setup(config.log.level, config.log.format, [api_code.reveal(), *config.notify.urls])
+    return Settings(config, api_code)
+
+
 def _stop_on_signal() -> Stop:
+    from invoice_watcher.sending import Stop  # noqa: PLC0415 - see above
+
     stop = Stop()
 
     def heard(_: signal.Signals) -> None:

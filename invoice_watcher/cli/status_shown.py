@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from invoice_watcher.escaping import escape
+from invoice_watcher.standing import MOST_NAMED
 from invoice_watcher.status_line import moment, seconds, span
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from invoice_watcher.standing import Waiter
 
 MOST_FILES = 20
+_MOST_LEFT_ALONE = 5
+_NO_FILES = "only files are taken; move what is in it into the drop folder itself"
 _HEADINGS = {
     "flowing": "running: what is dropped is taken",
     "paused": "PAUSED: nothing is sent",
@@ -118,6 +121,8 @@ def _facts(overview: Overview, now: float) -> Iterator[tuple[str, str]]:
     if overview.advice:
         yield "what to do", escape(overview.advice)
     yield "waiting", _waiting(overview, now)
+    if overview.left_alone:
+        yield "left alone", _left_alone(overview.left_alone)
     yield "failed", _failed(overview)
     yield "last delivery", _last(overview, now)
     if overview.delivered is not None:
@@ -134,6 +139,12 @@ def _waiting(overview: Overview, now: float) -> str:
         text += f", the oldest for {span(now - seconds(overview.oldest))}"
     more = overview.waiting - MOST_FILES
     return f"{text}; the first {MOST_FILES} are shown" if more > 0 else text
+
+
+def _left_alone(names: tuple[str, ...]) -> str:
+    number = f"{len(names)}" if len(names) < MOST_NAMED else f"{MOST_NAMED} or more"
+    shown = [*map(escape, names[:_MOST_LEFT_ALONE]), *(["…"] if len(names) > _MOST_LEFT_ALONE else [])]
+    return f"{number}: {', '.join(shown)}; {_NO_FILES}"
 
 
 def _failed(overview: Overview) -> str:

@@ -86,6 +86,7 @@ class Spool:
         self._shelves = Shelves(folders, monthly=layout == "month")
         self._orphans = Orphans(folders)
         self._own = {folder.identity[1] for folder in folders}
+        self._on_the_way = _on_the_way(folders)
         self._largest = largest
         self._receipts = receipts
 
@@ -109,6 +110,8 @@ class Spool:
 
     def _look(self, entry: os.DirEntry[str]) -> Entry | None:
         try:
+            if entry.name in self._on_the_way:
+                return None
             if entry.inode() in self._own and entry.is_dir(follow_symlinks=False):
                 return None
             found = os.stat(entry.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)
@@ -230,3 +233,10 @@ class Spool:
     def close(self) -> None:
         """Let go of folders and locks."""
         self._folders.close()
+
+
+def _on_the_way(folders: Folders) -> set[str]:
+    """Return what leads to one of our folders that lies deeper in the drop folder: `archive`, for `archive/done`."""
+    drop = folders.drop.path
+    ways = (folder.path.relative_to(drop).parts for folder in folders if folder.path.is_relative_to(drop))
+    return {name for name, *deeper in filter(None, ways) if deeper}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.ascii  # noqa: F401 - /proc is read so, and another user may not be allowed to read Python's own files
 import errno
 import os
 import pickle
