@@ -15,7 +15,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-from invoice_watcher import affinity, signals
+from invoice_watcher import affinity, desk, signals
 from invoice_watcher.audience import Audience
 from invoice_watcher.census import Census
 from invoice_watcher.complaints import Complaints
@@ -168,7 +168,8 @@ class Daemon:
             self._take(message)
 
     def _attempt(self, task: Task) -> Report:
-        with affinity.spread(task.signature.size if task.signature else affinity.LARGE):
+        size = task.signature.size if task.signature else affinity.LARGE
+        with affinity.spread(size) if size >= affinity.LARGE else desk.alone():
             return self._delivery.attempt(task, hold_wrong_api_code=self._queue.may_hold)
 
     def _start_what_may(self, now: float) -> None:
@@ -203,7 +204,7 @@ class Daemon:
             self._moved_at = time.monotonic()
         log_report(task, report)
         log_pause(before, self._queue.pause)
-        if attempt := attempt_of(task, report, self._census.waiting):
+        if self._audience.attempts and (attempt := attempt_of(task, report, self._census.waiting)):
             self._audience.attempted(attempt)
 
     def _is_busy(self) -> bool:

@@ -2,20 +2,19 @@
 
 Hints and the clock say when; the scan says what; `settling` says whether. Guarantees: every change is seen within
 one rescan, hints or no hints; a storm of hints costs a bounded share of the time; the number of files held in
-memory is bounded, oldest first, and the others have their turn after them. Raises FolderLostError when the folder is
-not what it was.
+memory is bounded, in fair shares (see `schedule`), and the others have their turn after them. Raises FolderLostError
+when the folder is not what it was.
 """
 
 from __future__ import annotations
 
-import heapq
 import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.complaints import WORTH_A_WARNING, Complaints
 from invoice_watcher.mounts import gives_hints
-from invoice_watcher.schedule import Task
+from invoice_watcher.schedule import Candidate, Task
 from invoice_watcher.settling import Clock, Settling, Signature, Unready
 from invoice_watcher.spool import GONE, UnreadableError
 from invoice_watcher.standing import MOST_NAMED
@@ -131,12 +130,14 @@ class Lookout:
         self._hinted = False
         now = Clock(time.monotonic(), time.time())  # both now, or the clock seems to have been set
         self._settling.begin_scan(now)
-        self._beyond = 0
-        found = heapq.nsmallest(self._most, self._ready(schedule, now))
+        selection = schedule.selection(self._most)
+        for candidate in self._ready(schedule, now):
+            selection.add(candidate)
         self._settling.end_scan()
-        self._beyond -= len(found)
+        chosen = selection.chosen()
+        self._beyond = selection.found - len(chosen)
         self.more += self._beyond
-        schedule.offer(self._tasks(found, now))
+        schedule.offer(self._tasks(chosen, now), selection.newest_ns)
         self._looked = (began, time.monotonic())
 
     def not_ready(self, task: Task, unready: Unready) -> None:
@@ -164,7 +165,7 @@ class Lookout:
         """Tell whether a file that is not ready may still become so before patience runs out."""
         return self._hopeful > 0 or self._beyond > 0
 
-    def _ready(self, schedule: Schedule, now: Clock) -> Iterator[tuple[int, str, Signature]]:
+    def _ready(self, schedule: Schedule, now: Clock) -> Iterator[Candidate]:
         """Yield what is ready; note when the next of the others will be."""
         self._settled_at = float("inf")
         self.more = self._hopeful = 0
@@ -184,27 +185,26 @@ class Lookout:
                 self._settled_at = min(self._settled_at, now.mono + wait)
                 self._complain(entry.name, now)
             else:
-                self._beyond += 1
-                yield entry.signature.ctime_ns, entry.name, entry.signature
+                yield Candidate(entry.signature.ctime_ns, entry.name, entry.owner, entry.signature)
 
     def _leave_alone(self, name: str, now: Clock) -> None:
         if len(self.left_alone) < MOST_NAMED:
             self.left_alone.append(name)
         self._complaints.about(name, _NO_FILE, now.mono, 0.0)
 
-    def _tasks(self, found: Iterable[tuple[int, str, Signature]], now: Clock) -> Iterator[Task]:
-        for _, name, signature in found:
+    def _tasks(self, found: Iterable[Candidate], now: Clock) -> Iterator[Task]:
+        for candidate in found:
             try:
-                yield self._task(name, signature, now)
+                yield self._task(candidate, now)
             except UnreadableError as error:  # only this file needs it, so only this file waits
                 reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
-                self._count_unready(Unfinished(name, signature, reason))
-                self._complaints.about(name, reason, now.mono)
+                self._count_unready(Unfinished(candidate.name, candidate.signature, reason))
+                self._complaints.about(candidate.name, reason, now.mono)
 
-    def _task(self, name: str, signature: Signature, now: Clock) -> Task:
-        unchanged_for = self._settling.unchanged_for(name, signature, now)
-        invoice = self._naming.read(name, self._spool.filed_for(name))
-        return Task(invoice, signature.ctime_ns, signature, unchanged_for)
+    def _task(self, found: Candidate, now: Clock) -> Task:
+        unchanged_for = self._settling.unchanged_for(found.name, found.signature, now)
+        invoice = self._naming.read(found.name, self._spool.filed_for(found.name))
+        return Task(invoice, found.arrived_ns, found.signature, unchanged_for, owner=found.owner)
 
     def _why(self, name: str, signature: Signature, again_at: float) -> Unfinished:
         unready = self._settling.on_hold(name)

@@ -260,8 +260,9 @@ class Queue:
     @property
     def _holds_alone(self) -> bool:
         """Whether something is held, and nothing else is there that could show whose fault it is."""
-        undecided = any(task.decision is None for task in chain(self.schedule.claimed(), self._suspects))
-        return bool(self._held) and not self.schedule.under_way and not self.schedule.ready and not undecided
+        if not self._held or self.schedule.under_way or self.schedule.ready:
+            return False
+        return all(task.decision for task in chain(self.schedule.claimed(), self._suspects))
 
     def _next_to_look_at(self) -> Task | None:
         if self.pause is None or self.pause.fault is Fault.OURS:

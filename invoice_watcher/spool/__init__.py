@@ -35,7 +35,7 @@ from invoice_watcher.spool.snapshot import (
     signature_of,
     take_snapshot,
 )
-from invoice_watcher.spool.syscalls import exists, rename_noreplace
+from invoice_watcher.spool.syscalls import exists, fsync, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,11 +63,17 @@ _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
 
 
 class Entry(NamedTuple):
-    """One name in the drop folder, as the scan saw it; `regular` is false for folders, links, and the like."""
+    """One name in the drop folder, as the scan saw it.
+
+    Attributes:
+        regular: false for folders, links, and the like.
+        owner: the user id of who owns it.
+    """
 
     name: str
     signature: Signature
     regular: bool
+    owner: int
 
 
 class Spool:
@@ -118,8 +124,8 @@ class Spool:
         except FileNotFoundError:
             return None
         except OSError:  # the file's own, or the next scan fails: whoever tries to read it learns why
-            return Entry(entry.name, _UNKNOWN, regular=True)
-        return Entry(entry.name, signature_of(found), stat.S_ISREG(found.st_mode))
+            return Entry(entry.name, _UNKNOWN, regular=True, owner=-1)
+        return Entry(entry.name, signature_of(found), stat.S_ISREG(found.st_mode), found.st_uid)
 
     def verify(self) -> None:
         """Raise FolderLostError unless the folders are the ones that were opened."""
@@ -148,13 +154,13 @@ class Spool:
             os.stat(task.invoice.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)  # raises if it is gone
             return False
         task.work_name = self._move_in(task.invoice.name)
-        if not stat.S_ISREG(os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_mode):
+        moved = os.stat(task.work_name, dir_fd=work, follow_symlinks=False)
+        if not stat.S_ISREG(moved.st_mode):
             self._give_back(task)
             return False
-        os.fsync(work)
-        before, snapshot.signature = snapshot.signature, signature_of(os.fstat(snapshot.descriptor))
-        unchanged = before[:-1] == snapshot.signature[:-1]  # all but the ctime, which a rename sets
-        return unchanged and os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_ino == before.inode
+        fsync(work)
+        before, snapshot.signature = snapshot.signature, signature_of(moved)
+        return before[:-1] == snapshot.signature[:-1]  # all but the ctime, which a rename sets; the inode among it
 
     def _give_back(self, task: Task) -> None:
         """Undo the claim of what is no file: put there in that instant, it must not keep its order waiting for ever."""
@@ -180,7 +186,7 @@ class Spool:
     def note(self, task: Task, receipt: Receipt, slot: Slot) -> None:
         """Write down, durably, how things stand with a claimed document."""
         slot.write(receipt, note_name(task.work_name))
-        os.fsync(self._folders.work.fd)
+        fsync(self._folders.work.fd)
 
     def forget(self, task: Task) -> None:
         """Remove the note of a claimed document that is gone: another one of its name must not inherit its history."""

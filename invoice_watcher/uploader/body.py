@@ -7,7 +7,10 @@ connection. Raises OSError when the document cannot be read.
 
 from __future__ import annotations
 
+import secrets
+from hashlib import blake2b
 from io import BytesIO
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from requests_toolbelt import MultipartEncoder
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from invoice_watcher.validation import Document
 
 _TYPE = "application/octet-stream"  # as in the example of the API document
+# Who writes a document must not be able to guess its boundary; asked of the kernel once, not for each.
+_KEY = secrets.token_bytes(32)
+_serial = count()
 _NO_DOCUMENT = {"Check": ""}  # a form of no parts at all would be malformed (RFC 2046 section 5.1.1)
 
 
@@ -42,12 +48,12 @@ class Body:
             self._frame({"File": (name, file.getvalue(), _TYPE)})
         else:
             file.seek(0)
-            self._pieces = MultipartEncoder({"File": (name, file, _TYPE)})
+            self._pieces = MultipartEncoder({"File": (name, file, _TYPE)}, _boundary())
             self.len, self.content_type = self._pieces.len, self._pieces.content_type
 
     def _frame(self, part: dict[str, Any]) -> None:
         """Frame at once, which takes a fifth of the time that an encoder takes for 30 kB."""
-        whole, self.content_type = encode_multipart_formdata(part)
+        whole, self.content_type = encode_multipart_formdata(part, _boundary())
         self._pieces, self.len = BytesIO(whole), len(whole)
 
     def read(self, size: int = -1) -> bytes:
@@ -55,3 +61,7 @@ class Body:
         piece: bytes = self._pieces.read(size)
         self.is_through = self.is_through or not piece
         return piece
+
+
+def _boundary() -> str:
+    return blake2b(next(_serial).to_bytes(8, "big"), key=_KEY, digest_size=16).hexdigest()

@@ -78,7 +78,7 @@ def test_the_scan_tells_files_from_what_is_never_taken(box: Box) -> None:
         "link.pdf": False,
     }
     signature = (found.st_ino, len(PDF), found.st_mtime_ns, found.st_ctime_ns)
-    assert entries[NAME] == Entry(NAME, signature, regular=True)  # type: ignore[arg-type]  # a tuple is as good
+    assert entries[NAME] == Entry(NAME, signature, regular=True, owner=found.st_uid)  # type: ignore[arg-type]  # a tuple is as good
 
 
 def test_what_leads_to_our_folders_is_ours(tmp_path: Path) -> None:
