@@ -26,7 +26,7 @@ LAYERS = [
     {"__init__", "errors", "escaping", "hints", "invoice", "languages", "outcome"},
     # one thing each, of which the others beside it know nothing
     {"answer", "backoff", "complaints", "config", "receipt", "settling", "shortcut", "tally"}
-    | {"affinity", "deadlines", "desk", "mailbox", "mounts", "privacy", "scratch", "service", "signals", "streams"}
+    | {"affinity", "deadlines", "mailbox", "mounts", "privacy", "scratch", "service", "signals", "streams"}
     | {"watcher", "workers"},
     # rules, and the parts that stand beside the daemon
     {"breaker", "content", "demo", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
@@ -60,7 +60,6 @@ WALLS = {
     "msgspec": {"control", "inquiry", "receipt", "spool", "standing"},
     "prometheus_client": {"metrics"},
     "requests": {"notify", "uploader"},
-    "requests_toolbelt": {"uploader"},
     "rich": {"cli", "demo", "progress"},
     "sqlite3": {"scratch"},
     "systemd": {"service"},

@@ -34,23 +34,26 @@ class Schedule:
         self._behind: dict[str, list[Task]] = {}
         self._under_way: dict[str, Task] = {}
         self._probed: Counter[str] = Counter()
+        self._begun: set[str] | None = None  # names of what was started since a scan began; None between scans
         self.offers = 0
         self._count = 0
 
     def selection(self, most: int) -> Selection:
-        """Return what takes in the files of a scan, and keeps at most so many."""
+        """Return what takes in the files of a scan that begins now, and keeps at most so many."""
+        self._begun = set()
         return Selection(most, self._ready.horizon_ns)
 
     def offer(self, ready: Iterable[Task], newest_ns: int | None = None) -> None:
         """Replace all ready tasks by what the scan found.
 
         Args:
-            ready: what may be held; what is under way is left out.
+            ready: what may be held; what is under way, or was at any time since the scan began, is left out.
             newest_ns: when the newest of all that were found arrived, where more were found than may be held.
         """
         self._behind.clear()
         self.offers += 1
-        taken = {task.invoice.name for task in self.taken()}
+        taken = {task.invoice.name for task in self.taken()}.union(self._begun or ())
+        self._begun = None
         self._ready.replace((task for task in ready if task.invoice.name not in taken), newest_ns)
 
     def add_claimed(self, task: Task) -> None:
@@ -90,6 +93,10 @@ class Schedule:
         self.start(task)
         return task
 
+    def ready_by_name(self) -> dict[str, Task]:
+        """Return what the last scan found, but for what is under way or filed since then."""
+        return {task.invoice.name: task for task in chain(self._ready, *self._behind.values())}
+
     def ready_tasks(self) -> list[Task]:
         """Return what lies in the drop folder and could be sent."""
         return sorted(self._ready, key=lambda task: task.age_key)
@@ -126,6 +133,8 @@ class Schedule:
     def start(self, task: Task) -> None:
         """A task that does not wait here goes under way."""
         self._under_way[task.invoice.queue] = task
+        if self._begun is not None and not task.look_only:
+            self._begun.add(task.invoice.name)
 
     def finished(self, task: Task) -> None:
         """A task left the schedule, or comes back through `add_claimed` or the next scan: its queue is free."""
@@ -144,9 +153,9 @@ class Schedule:
                 task.failures = 0
             self._arm(queue)
 
-    def is_under_way(self, name: str) -> bool:
-        """Tell whether the file of this name in the drop folder is in a worker's hands."""
-        return any(task.invoice.name == name for task in self._under_way.values())
+    def names_under_way(self) -> set[str]:
+        """Return the names of the files in workers' hands, as they were dropped."""
+        return {task.invoice.name for task in self._under_way.values()}
 
     def wake_at(self) -> float | None:
         """Return when the next claimed task is due, monotonic seconds; None when none waits."""
@@ -161,6 +170,11 @@ class Schedule:
     def under_way(self) -> int:
         """How many tasks workers hold."""
         return len(self._under_way)
+
+    @property
+    def unanswered(self) -> int:
+        """How many of these the API has still to answer."""
+        return sum(not task.answered for task in self._under_way.values())
 
     @property
     def startable(self) -> bool:

@@ -46,6 +46,7 @@ class Task:
         last: what the last attempt came to.
         decision: see `Decision`.
         owner: the user id of who dropped it; each owner has turns (see `turns`). -1 once that no longer counts.
+        answered: the API has taken it, and what is left is to file it; written by the worker, read by the loop.
         look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
         took: how long the upload of this attempt took, seconds; None when it came to none.
     """
@@ -67,6 +68,7 @@ class Task:
     last: Deferred | None = None
     decision: Decision | None = None
     owner: int = -1
+    answered: bool = False
     look_only: bool = False
     took: float | None = None
 

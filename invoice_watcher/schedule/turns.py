@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from invoice_watcher.settling import Signature
 
 _NEWCOMERS_EVERY = 4
+_SLACK = 4  # a quarter more may be held before it is cut
 
 
 class Candidate(NamedTuple):
@@ -43,12 +44,13 @@ class Selection:
         """Start empty.
 
         Args:
-            most: how many files may be chosen; while they are added, twice as many are held.
+            most: how many files may be chosen; while they are added, a few more are held.
             horizon_ns: what arrived later is a newcomer, nanoseconds since the epoch; None when nothing is.
         """
         self._most = most
         self._horizon_ns = horizon_ns
         self._lanes: defaultdict[tuple[bool, int], list[Candidate]] = defaultdict(list)
+        self._bars: dict[tuple[bool, int], Candidate] = {}
         self._held = 0
         self.found = 0
         self.newest_ns: int | None = None
@@ -56,13 +58,16 @@ class Selection:
     def add(self, candidate: Candidate) -> None:
         """Take a file into account."""
         arrived = candidate.arrived_ns
-        is_newcomer = self._horizon_ns is not None and arrived > self._horizon_ns
-        self._lanes[is_newcomer, candidate.owner].append(candidate)
         self.found += 1
-        self._held += 1
         if self.newest_ns is None or arrived > self.newest_ns:
             self.newest_ns = arrived
-        if self._held >= 2 * self._most:
+        lane = self._horizon_ns is not None and arrived > self._horizon_ns, candidate.owner
+        bar = self._bars.get(lane)
+        if bar is not None and bar < candidate:  # a lane's share only ever becomes smaller
+            return
+        self._lanes[lane].append(candidate)
+        self._held += 1
+        if self._held > self._most + self._most // _SLACK:
             self._cut()
 
     def chosen(self) -> list[Candidate]:
@@ -76,9 +81,12 @@ class Selection:
         by_length = sorted(self._lanes, key=lambda lane: len(self._lanes[lane]))
         for served, lane in enumerate(by_length):
             share = left // (len(by_length) - served)
-            if len(self._lanes[lane]) > share:
-                self._lanes[lane] = heapq.nsmallest(share, self._lanes[lane])
-            left -= len(self._lanes[lane])
+            held = self._lanes[lane]
+            if len(held) > share:
+                held.sort()
+                self._bars[lane] = held[share]
+                del held[share:]
+            left -= len(held)
         self._held = self._most - left
 
 

@@ -35,7 +35,7 @@ from invoice_watcher.spool.snapshot import (
     signature_of,
     take_snapshot,
 )
-from invoice_watcher.spool.syscalls import exists, fsync, rename_noreplace
+from invoice_watcher.spool.syscalls import exists, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,7 +158,7 @@ class Spool:
         if not stat.S_ISREG(moved.st_mode):
             self._give_back(task)
             return False
-        fsync(work)
+        os.fsync(work)
         before, snapshot.signature = snapshot.signature, signature_of(moved)
         return before[:-1] == snapshot.signature[:-1]  # all but the ctime, which a rename sets; the inode among it
 
@@ -186,7 +186,7 @@ class Spool:
     def note(self, task: Task, receipt: Receipt, slot: Slot) -> None:
         """Write down, durably, how things stand with a claimed document."""
         slot.write(receipt, note_name(task.work_name))
-        fsync(self._folders.work.fd)
+        os.fsync(self._folders.work.fd)
 
     def forget(self, task: Task) -> None:
         """Remove the note of a claimed document that is gone: another one of its name must not inherit its history."""

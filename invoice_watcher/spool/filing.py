@@ -29,7 +29,7 @@ import msgspec
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import LONGEST_NAME, numbered
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode, encode
-from invoice_watcher.spool.syscalls import exists, fsync, is_taken, link, rename_noreplace
+from invoice_watcher.spool.syscalls import exists, is_taken, link, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ class Slot:
     def _fill(self, raw: bytes) -> None:
         _write_all(self._fd, raw)
         os.ftruncate(self._fd, len(raw))
-        fsync(self._fd)
+        os.fsync(self._fd)
 
     def close(self) -> None:
         """Let go of the room; what was written stays. May be called twice."""
@@ -211,8 +211,8 @@ def carry_out(work_name: str, name: str, folders: Folders, target: Folder, sidec
                 return False
             raise
     with suppress(OSError):  # the document lies in its place: what fails from here on, `recovery` makes up for
-        fsync(target.fd)
-        fsync(work.fd)
+        os.fsync(target.fd)
+        os.fsync(work.fd)
         os.unlink(note_name(work_name), dir_fd=work.fd)
     return True
 

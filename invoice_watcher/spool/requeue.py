@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from invoice_watcher.spool.folders import Folder, open_folder
-from invoice_watcher.spool.syscalls import fsync, rename_noreplace
+from invoice_watcher.spool.syscalls import rename_noreplace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,5 +84,5 @@ class Requeue:
 
 def _let_go(folder: Folder) -> None:
     with suppress(OSError):  # after a power cut they would lie where they were: in the failed folder
-        fsync(folder.fd)
+        os.fsync(folder.fd)
     os.close(folder.fd)

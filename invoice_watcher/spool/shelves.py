@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.spool.folders import OPEN, Folder
-from invoice_watcher.spool.syscalls import exists, fsync
+from invoice_watcher.spool.syscalls import exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ class Shelves:
                 return
             with suppress(FileExistsError):  # by an earlier run, by another instance, or it is no folder: see `put`
                 os.mkdir(month, _MODE, dir_fd=done)
-            fsync(done)
+            os.fsync(done)
             self._durable = month
 
     def _complain(self, month: str, why: str) -> None:

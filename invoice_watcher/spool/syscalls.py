@@ -15,8 +15,6 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from invoice_watcher.desk import away
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -59,12 +57,6 @@ def rename_noreplace(old: str, new: str, *, old_dir: int, new_dir: int) -> None:
         _unlink_old(old, new, old_dir, new_dir)
     else:
         _rename_if_free(old, new, old_dir, new_dir)
-
-
-def fsync(descriptor: int) -> None:
-    """Make a file or a folder durable (fsync(2)); other workers go on meanwhile."""
-    with away():
-        os.fsync(descriptor)
 
 
 def link(old: str, new: str, *, old_dir: int, new_dir: int) -> bool:

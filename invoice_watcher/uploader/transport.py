@@ -22,7 +22,6 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from invoice_watcher import __version__
-from invoice_watcher.desk import away
 
 if TYPE_CHECKING:
     import socket
@@ -85,8 +84,7 @@ class Client:
         own = {"Content-Type": body.content_type, "Content-Length": str(body.len)}
         request.headers = requests.structures.CaseInsensitiveDict(self._headers | own)
         request.body = body  # type: ignore[assignment]  # the stubs know only bytes and text; a file may be streamed too
-        with away():
-            return self._adapter.send(request, True, timeouts, self._verify, None, self._proxies)
+        return self._adapter.send(request, True, timeouts, self._verify, None, self._proxies)
 
     def close(self) -> None:
         """Close the connections."""
