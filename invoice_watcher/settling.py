@@ -31,6 +31,22 @@ class Signature(NamedTuple):
     ctime_ns: int
 
 
+class Entry(NamedTuple):
+    """One name in the drop folder, as a scan saw it; ordered by age, then by name.
+
+    Attributes:
+        changed_ns: when its file last changed, nanoseconds since the epoch.
+        owner: the user id of who owns it.
+        regular: false for folders, links, and the like.
+    """
+
+    changed_ns: int
+    name: str
+    owner: int
+    signature: Signature
+    regular: bool = True
+
+
 class Clock(NamedTuple):
     """One moment on both clocks, in seconds: monotonic for waiting, wall for comparing with file times."""
 

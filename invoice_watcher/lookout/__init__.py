@@ -19,7 +19,7 @@ from invoice_watcher.complaints import WORTH_A_WARNING, Complaints
 from invoice_watcher.errors import FolderError
 from invoice_watcher.lookout.findings import Findings, Unfinished
 from invoice_watcher.mounts import gives_hints
-from invoice_watcher.schedule import Candidate, Task
+from invoice_watcher.schedule import Task
 from invoice_watcher.settling import Clock, Settling, Signature, Unready
 from invoice_watcher.spool import GONE, UnreadableError
 from invoice_watcher.watcher import Watcher
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from invoice_watcher.config import Settle
     from invoice_watcher.naming import Naming
     from invoice_watcher.schedule import Schedule, Selection
-    from invoice_watcher.spool import Entry, Spool
+    from invoice_watcher.settling import Entry
+    from invoice_watcher.spool import Spool
 
 __all__ = ["Findings", "Lookout", "Unfinished"]
 
@@ -200,7 +201,7 @@ class Lookout:
             findings.expect(now.mono + wait)
             self._complain(name, now)
         else:
-            look.selection.add(Candidate(signature.ctime_ns, name, entry.owner, signature))
+            look.selection.add(entry)
 
     def not_ready(self, task: Task, unready: Unready) -> None:
         """A worker left a file where it was."""
@@ -226,16 +227,16 @@ class Lookout:
         """Tell whether a file that was not seen yet, or is not ready, may become so before patience runs out."""
         return self._look is not None or self._known.hopeful > 0 or self._beyond > 0
 
-    def _tasks(self, found: Iterable[Candidate], known: Mapping[str, Task], now: Clock) -> Iterator[Task]:
-        for candidate in found:
+    def _tasks(self, found: Iterable[Entry], known: Mapping[str, Task], now: Clock) -> Iterator[Task]:
+        for entry in found:
             try:
-                yield self._task(candidate, known.get(candidate.name), now)
+                yield self._task(entry, known.get(entry.name), now)
             except UnreadableError as error:  # only this file needs it, so only this file waits
                 reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
-                self._known.add(Unfinished(candidate.name, candidate.signature, reason))
-                self._complaints.about(candidate.name, reason, now.mono)
+                self._known.add(Unfinished(entry.name, entry.signature, reason))
+                self._complaints.about(entry.name, reason, now.mono)
 
-    def _task(self, found: Candidate, known: Task | None, now: Clock) -> Task:
+    def _task(self, found: Entry, known: Task | None, now: Clock) -> Task:
         """Return the task for a ready file: the one it had before, if it is the same, for there may be very many."""
         unchanged_for = self._settling.unchanged_for(found.name, found.signature, now)
         order_id = self._spool.filed_for(found.name)
@@ -243,7 +244,7 @@ class Lookout:
             known.unchanged_for = unchanged_for
             return known
         invoice = self._naming.read(found.name, order_id)
-        return Task(invoice, found.arrived_ns, found.signature, unchanged_for, owner=found.owner)
+        return Task(invoice, found.changed_ns, found.signature, unchanged_for, owner=found.owner)
 
     def _why(self, name: str, signature: Signature, again_at: float) -> Unfinished:
         unready = self._settling.on_hold(name)

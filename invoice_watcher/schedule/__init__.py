@@ -15,12 +15,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from invoice_watcher.schedule.task import Decision, Task
-from invoice_watcher.schedule.turns import Candidate, Selection, Turns
+from invoice_watcher.schedule.turns import Selection, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Candidate", "Decision", "Schedule", "Selection", "Task"]
+__all__ = ["Decision", "Schedule", "Selection", "Task"]
 
 
 class Schedule:

@@ -16,25 +16,16 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from invoice_watcher.schedule.task import Task
-    from invoice_watcher.settling import Signature
+    from invoice_watcher.settling import Entry
 
 _NEWCOMERS_EVERY = 4
 _SLACK = 4  # a quarter more may be held before it is cut
-
-
-class Candidate(NamedTuple):
-    """A file that is ready, before it is held in memory; ordered by age, then by name."""
-
-    arrived_ns: int
-    name: str
-    owner: int
-    signature: Signature
 
 
 class Selection:
@@ -49,28 +40,28 @@ class Selection:
         """
         self._most = most
         self._horizon_ns = horizon_ns
-        self._lanes: defaultdict[tuple[bool, int], list[Candidate]] = defaultdict(list)
-        self._bars: dict[tuple[bool, int], Candidate] = {}
+        self._lanes: defaultdict[tuple[bool, int], list[Entry]] = defaultdict(list)
+        self._bars: dict[tuple[bool, int], Entry] = {}
         self._held = 0
         self.found = 0
         self.newest_ns: int | None = None
 
-    def add(self, candidate: Candidate) -> None:
+    def add(self, entry: Entry) -> None:
         """Take a file into account."""
-        arrived = candidate.arrived_ns
+        arrived = entry.changed_ns
         self.found += 1
         if self.newest_ns is None or arrived > self.newest_ns:
             self.newest_ns = arrived
-        lane = self._horizon_ns is not None and arrived > self._horizon_ns, candidate.owner
+        lane = self._horizon_ns is not None and arrived > self._horizon_ns, entry.owner
         bar = self._bars.get(lane)
-        if bar is not None and bar < candidate:  # a lane's share only ever becomes smaller
+        if bar is not None and bar < entry:  # a lane's share only ever becomes smaller
             return
-        self._lanes[lane].append(candidate)
+        self._lanes[lane].append(entry)
         self._held += 1
         if self._held > self._most + self._most // _SLACK:
             self._cut()
 
-    def chosen(self) -> list[Candidate]:
+    def chosen(self) -> list[Entry]:
         """Return what may be held, in no particular order."""
         self._cut()
         return list(chain.from_iterable(self._lanes.values()))

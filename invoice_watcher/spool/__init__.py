@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
-from invoice_watcher.settling import Signature, Unready
+from invoice_watcher.settling import Entry, Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
 from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.orphans import Orphans
@@ -48,7 +48,6 @@ __all__ = [
     "GONE",
     "ITS_OWN",
     "Completed",
-    "Entry",
     "Folders",
     "Recovered",
     "Slot",
@@ -60,20 +59,6 @@ __all__ = [
 
 _UNKNOWN = Signature(0, 0, 0, 0)
 _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
-
-
-class Entry(NamedTuple):
-    """One name in the drop folder, as the scan saw it.
-
-    Attributes:
-        regular: false for folders, links, and the like.
-        owner: the user id of who owns it.
-    """
-
-    name: str
-    signature: Signature
-    regular: bool
-    owner: int
 
 
 class Spool:
@@ -124,8 +109,8 @@ class Spool:
         except FileNotFoundError:
             return None
         except OSError:  # the file's own, or the next scan fails: whoever tries to read it learns why
-            return Entry(entry.name, _UNKNOWN, regular=True, owner=-1)
-        return Entry(entry.name, signature_of(found), stat.S_ISREG(found.st_mode), found.st_uid)
+            return Entry(0, entry.name, -1, _UNKNOWN)
+        return Entry(found.st_ctime_ns, entry.name, found.st_uid, signature_of(found), stat.S_ISREG(found.st_mode))
 
     def verify(self) -> None:
         """Raise FolderLostError unless the folders are the ones that were opened."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from invoice_watcher.invoice import Invoice, Kind, OrderId
 from invoice_watcher.schedule.task import Task
-from invoice_watcher.schedule.turns import Candidate, Selection, Turns
-from invoice_watcher.settling import Signature
+from invoice_watcher.schedule.turns import Selection, Turns
+from invoice_watcher.settling import Entry, Signature
 
 ANNA, BOB, CARL = 1001, 1002, 1003
 
@@ -155,14 +155,13 @@ def test_one_can_be_taken_away() -> None:
 def test_each_lane_keeps_its_oldest(found: list[tuple[int, int]], most: int, horizon: int | None) -> None:
     """Of more files than the memory may hold, those of one owner are forgotten, the youngest, and not the others'."""
     selection = Selection(most, horizon)
-    candidates = [
-        Candidate(arrived, str(number), owner, Signature(1, 1, 1, arrived))
-        for number, (arrived, owner) in enumerate(found)
+    entries = [
+        Entry(arrived, str(number), owner, Signature(1, 1, 1, arrived)) for number, (arrived, owner) in enumerate(found)
     ]
     lanes = defaultdict(list)
-    for one in candidates:
+    for one in entries:
         selection.add(one)
-        lanes[horizon is not None and one.arrived_ns > horizon, one.owner].append(one)
+        lanes[horizon is not None and one.changed_ns > horizon, one.owner].append(one)
     chosen = selection.chosen()
     assert len(chosen) == min(most, len(found))
     assert selection.found == len(found)
