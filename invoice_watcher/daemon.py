@@ -173,7 +173,9 @@ class Daemon:
 
     def _start_what_may(self, now: float) -> None:
         """Begin what may begin; nothing, once somebody has asked for a stop."""
-        while not (signals.pending() or self._mailbox.holds_stop) and (task := self._queue.next(now)) is not None:
+        while not (self._queue.is_full or self._mailbox.holds_stop or signals.pending()):
+            if (task := self._queue.next(now)) is None:
+                return
             self._workers.give(task)
 
     def _take(self, message: Signal | Posted | None) -> None:

@@ -104,7 +104,7 @@ class Queue:
         """Take out what to send now; None when nothing may, or nothing is due."""
         self._release_held(now, 1.0)
         self._reject_condemned(now)
-        if self._is_full:
+        if self.is_full:
             return None
         if not self._breaker.may_start(now):
             return self._next_to_look_at()
@@ -119,7 +119,7 @@ class Queue:
 
     def wake_at(self) -> float | None:
         """Return when `next` may have something new, monotonic seconds; None when only an event can bring it."""
-        if self._is_full:
+        if self.is_full:
             return None
         if self.pause is None:
             moments = (self.schedule.wake_at(), self._held_until if self._holds_alone else None)
@@ -240,8 +240,8 @@ class Queue:
             self._again(task, due)
 
     @property
-    def _is_full(self) -> bool:
-        """Whether nothing may be added to what is under way: a suspect goes alone."""
+    def is_full(self) -> bool:
+        """Whether nothing may be added to what is under way: places are limited, and a suspect goes alone."""
         under_way = self.schedule.under_way
         if under_way >= self.most_under_way or self._alone is not None or (self._suspects and under_way):
             return True

@@ -26,6 +26,7 @@ _DROPPED, _CLAIMED, _NOTE, _RECEIPT = (
 
 NEEDED = {
     f"newfstatat {_DROPPED}": Need(3, "the scan looks when it was last changed, once or twice while it waits"),
+    "clock_gettime ": Need(1, "what a look at the folder costs the processor, so that it rests four times as long"),
     f"openat {_DROPPED}": Need(1, "it is opened without following links"),
     f"newfstatat <{_DROPPED}>": Need(2, "is it what the scan saw? Before it is read, and before it is claimed"),
     f"fcntl <{_DROPPED}> F_SETLEASE, F_RDLCK": Need(2, "has nobody it open for writing? At the same two moments"),
@@ -46,7 +47,9 @@ NEEDED = {
         2, "the claim is on disk before anything is sent; the decision, before its note goes"
     ),
     "ioctl <socket> FIONBIO": Need(2, "urllib3 sets the time limits for sending and for the answer"),
-    "poll <socket> POLLIN": Need(2, "has the API closed the connection? Is the answer there?"),
+    "poll <socket> POLLIN": Need(
+        5, "has the API closed the connection? Is the answer there? Was a stop asked for, before another one is begun?"
+    ),
     "poll <socket> POLLOUT": Need(1, "Python waits within the time limit until it may send"),
     "sendto <socket>": Need(1, "the request, head and document in one"),
     "recvfrom <socket>": Need(1, "the answer, head and text in one"),
