@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DOCUMENTS = 200
 # What happens now and then is counted to the documents that are under way just then.
-_NOW_AND_THEN = 0.1
+_NOW_AND_THEN = 0.25
 
 
 def test_every_call_of_a_delivery_is_justified(
