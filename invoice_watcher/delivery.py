@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from invoice_watcher.spool import Slot, Snapshot, Spool
     from invoice_watcher.uploader import Uploader
 
+# Seconds. To send another one while this one is filed is worth a wake-up where the API is slower than the disk.
+_SLOW = 0.01
 _IN_DOUBT_HINT = (
     " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
     "before you send the invoice another way."
@@ -187,7 +189,7 @@ class Delivery:
         outcome = self._uploader.send(verdict)
         task.took = time.monotonic() - began
         task.crashes = 0  # this program has outlived it
-        if isinstance(outcome, Delivered):
+        if isinstance(outcome, Delivered) and task.took > _SLOW:
             task.answered = True
             self._on_answer()
         return outcome, True
