@@ -8,7 +8,6 @@ ImportError where prometheus-client is not installed.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,6 @@ class Metrics:
         self._followed: Config | None = None  # by the thread that touches files
         self._textfile: Textfile | None = None
         self._endpoint: Endpoint | None = None
-        self._back: threading.Thread | None = None
         self._aside = Aside("the metrics", self._look)
 
     def follow(self, config: Config) -> None:
@@ -78,18 +76,12 @@ class Metrics:
             self._turn_to(config)
         if self._failed is not None:
             self._figures.failed = self._failed.now().count
-        if self._figures.last_delivery is None and (self._back is None or not self._back.is_alive()):
-            args = (config.done_dir,)
-            self._back = threading.Thread(target=self._look_back, args=args, name="the last delivery", daemon=True)
-            self._back.start()
+        if self._figures.last_delivery is None:
+            found = _last_delivery(config.done_dir)
+            self._figures.last_delivery = self._figures.last_delivery or found  # one may have been counted meanwhile
         file = self._textfile
         if file is not None and (standing.is_over or file.is_due(time.monotonic())):
             file.write(self._figures.text(machine=False))
-
-    def _look_back(self, done: Path) -> None:
-        """Learn when the last delivery was, which may take minutes; one may be counted meanwhile."""
-        found = _last_delivery(done)
-        self._figures.last_delivery = self._figures.last_delivery or found
 
     def _turn_to(self, config: Config) -> None:
         self._followed, path = config, config.metrics.textfile

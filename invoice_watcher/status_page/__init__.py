@@ -96,10 +96,6 @@ class StatusPage:
         """Learn once what was delivered before the program started; the next page tells it."""
         if self._earlier is None:
             try:
-                self._earlier = last_delivered(self._places.done, MOST_DELIVERED, self._rest)
-            except FolderError:  # the daemon's own trouble, of which the page tells, and which may pass; or its end
+                self._earlier = last_delivered(self._places.done, MOST_DELIVERED)
+            except FolderError:  # the daemon's own trouble, of which the page tells; it may pass
                 return
-
-    def _rest(self, seconds: float) -> None:
-        if self._hurry.wait(seconds):
-            raise FolderError("the program ends, and looks at it no longer")
