@@ -9,6 +9,7 @@ MINUTES := 30
 SPREAD := -q -n 3 --dist worksteal
 # What has targets of its own.
 APART := --ignore tests/browser --ignore tests/faults --ignore tests/samba --ignore tests/system
+APART += --ignore tests/benchmarks --ignore tests/costs
 PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
@@ -16,7 +17,7 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo test test-faults test-system test-browser test-alerts screenshots soak test-oldest lint check bench deb samples schema clean
+.PHONY: help demo test test-faults test-system test-browser test-alerts test-costs screenshots soak test-oldest lint check bench deb samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +57,12 @@ test-alerts: $(VENV)/dev ## try the alert rules and the dashboard with promtool
 		&& { $(SUDO) systemctl disable --now prometheus >/dev/null 2>&1 || true; }; } || true
 	@$(BIN)/pytest -q tests/packaging/test_prometheus.py $(ARGS)
 
+test-costs: $(VENV)/dev ## count system calls, instructions and allocations of a delivery (only as root); try the benchmark; three minutes
+	@{ command -v strace && command -v valgrind; } >/dev/null || [ -z "$(SUDO)" ] || { \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq strace valgrind >/dev/null; } || true
+	@$(BIN)/pytest -q -n 1 tests/costs $(ARGS)
+	@$(BIN)/pytest -q -n 2 tests/benchmarks $(ARGS)
+
 soak: $(VENV)/dev ## drive the running program at random, with kills and outages, for MINUTES=30
 	@$(OWN_MOUNTS) $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
@@ -69,9 +76,11 @@ lint: $(VENV)/dev ## formatting, lint and types
 
 check: lint test ## everything a change has to pass
 
-bench: $(VENV)/dev ## measure the daemon beside its peers, in one interleaved run
-	@command -v inotifywait >/dev/null && command -v curl >/dev/null || [ -z "$(SUDO)" ] || { \
-		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq inotify-tools curl >/dev/null; } || true
+bench: $(VENV)/dev ## measure the daemon beside its peers, its ceilings and its targets (ARGS="--part burst" for one part)
+	@{ command -v inotifywait && command -v curl && command -v strace && command -v perf; } >/dev/null \
+		|| [ -z "$(SUDO)" ] || { $(SUDO) apt-get update -qq \
+		&& $(SUDO) apt-get install -y -qq inotify-tools curl strace linux-perf >/dev/null; } || true
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[bench]'
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 deb: ## build the Debian package into dist/ (not on Debian 13: as root, in a tree of it that is made once)

@@ -6,10 +6,20 @@ chance are arguments. Raises nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_RETRY_AFTER = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """The configured patience: seconds, and how many failures count a document out."""
+
+    initial: float
+    longest: float
+    max_attempts: int
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from invoice_watcher import affinity, signals
 from invoice_watcher.audience import Audience
+from invoice_watcher.backoff import RetryRules
 from invoice_watcher.census import Census
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.control import Question
@@ -28,7 +29,7 @@ from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.naming import naming_of
 from invoice_watcher.outcome import Delivered
-from invoice_watcher.queue import Queue, RetryRules
+from invoice_watcher.queue import Queue
 from invoice_watcher.resumption import resumed
 from invoice_watcher.settling import Unready
 from invoice_watcher.spool import Completed, Folders, Spool
@@ -99,8 +100,8 @@ class Daemon:
         rules = RetryRules(config.retry.initial, config.retry.max, config.retry.max_attempts)
         self._queue = Queue(rules, config.api.workers, config.max_size)
         self._uploader = Uploader(config.api, api_code)
-        self._delivery = Delivery(self._spool, self._uploader, _limits(config))
-        self._workers = Workers(config.api.workers, self._attempt, lambda task, report: mailbox.post((task, report)))
+        self._delivery = Delivery(self._spool, self._uploader, _limits(config), mailbox.answered)
+        self._workers = Workers(self._queue.most_under_way, self._attempt, lambda *result: mailbox.post(result))
         self._audience = audience or Audience()
         self._heartbeat = Heartbeat(notifier)
         self._kept = kept or {}
@@ -148,8 +149,7 @@ class Daemon:
             now = time.monotonic()
             if now >= self._lookout.due_at(busy=self._is_busy()):
                 self._lookout.look(self._queue.schedule)
-            if not self._mailbox.holds_stop:
-                self._start_what_may(now)
+            self._start_what_may(now)
             if not self.was_ready:
                 self._notifier.ready()
                 _log.info("ready: watching %s", self._config.drop_dir)
@@ -172,7 +172,10 @@ class Daemon:
             return self._delivery.attempt(task, hold_wrong_api_code=self._queue.may_hold)
 
     def _start_what_may(self, now: float) -> None:
-        while (task := self._queue.next(now)) is not None:
+        """Begin what may begin; nothing, once somebody has asked for a stop."""
+        while not (self._queue.is_full or self._mailbox.holds_stop or signals.pending()):
+            if (task := self._queue.next(now)) is None:
+                return
             self._workers.give(task)
 
     def _take(self, message: Signal | Posted | None) -> None:
@@ -203,7 +206,7 @@ class Daemon:
             self._moved_at = time.monotonic()
         log_report(task, report)
         log_pause(before, self._queue.pause)
-        if attempt := attempt_of(task, report, self._census.waiting):
+        if self._audience.attempts and (attempt := attempt_of(task, report, self._census.waiting)):
             self._audience.attempted(attempt)
 
     def _is_busy(self) -> bool:
@@ -228,7 +231,7 @@ class Daemon:
     def _is_done(self) -> bool:
         """Whether `--once` can do no more: nothing under way, and what is left would only be waited for."""
         schedule = self._queue.schedule
-        if schedule.under_way:
+        if schedule.under_way or self._lookout.is_looking:
             return False
         stalled = time.monotonic() > self._moved_at + self._config.settle.incomplete_after
         if stalled or self._queue.pause is not None:

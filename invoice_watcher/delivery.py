@@ -35,10 +35,14 @@ from invoice_watcher.spool import GONE, ITS_OWN
 from invoice_watcher.validation import Document, Limits, validate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from invoice_watcher.schedule import Task
     from invoice_watcher.spool import Slot, Snapshot, Spool
     from invoice_watcher.uploader import Uploader
 
+# Seconds. To send another one while this one is filed is worth a wake-up where the API is slower than the disk.
+_SLOW = 0.01
 _IN_DOUBT_HINT = (
     " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
     "before you send the invoice another way."
@@ -86,11 +90,21 @@ Report: TypeAlias = Filed | Waiting | Held | NotReady | Fit
 class Delivery:
     """The walk of one invoice; shared by all workers, holds nothing of any one invoice."""
 
-    def __init__(self, spool: Spool, uploader: Uploader, limits: Limits) -> None:
-        """Join a spool to an uploader; `limits` bound what is sent."""
+    def __init__(
+        self, spool: Spool, uploader: Uploader, limits: Limits, on_answer: Callable[[], None] = lambda: None
+    ) -> None:
+        """Join a spool to an uploader.
+
+        Args:
+            spool: the folders.
+            uploader: the API.
+            limits: bound what is sent.
+            on_answer: called from the worker's thread when a document was taken by the API, before it is filed.
+        """
         self._spool = spool
         self._uploader = uploader
         self._limits = limits
+        self._on_answer = on_answer
 
     def attempt(self, task: Task, *, hold_wrong_api_code: bool = False) -> Report:
         """Take an invoice as far as it goes, and report; `task` is brought up to date on the way.
@@ -99,7 +113,7 @@ class Delivery:
             task: the invoice; no other worker may hold it.
             hold_wrong_api_code: do not reject what the API answers 101, for it may be the configuration's fault.
         """
-        task.took = None
+        task.took, task.answered = None, False
         try:
             snapshot = self._spool.snapshot(task)
             if snapshot is GONE and task.claimed:
@@ -175,6 +189,9 @@ class Delivery:
         outcome = self._uploader.send(verdict)
         task.took = time.monotonic() - began
         task.crashes = 0  # this program has outlived it
+        if isinstance(outcome, Delivered) and task.took > _SLOW:
+            task.answered = True
+            self._on_answer()
         return outcome, True
 
     def _settle(self, record: _Record, slot: Slot, outcome: Outcome, *, sent: bool, hold: bool) -> Report:

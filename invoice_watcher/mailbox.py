@@ -17,6 +17,7 @@ class Signal(Enum):
     """What the world can ask of the loop."""
 
     HINT = "hint"
+    ANSWERED = "answered"
     STOP = "stop"
     RELOAD = "reload"
 
@@ -27,14 +28,16 @@ class Mailbox(Generic[Result]):
     def __init__(self) -> None:
         """Start empty."""
         self._messages: SimpleQueue[Signal | Result] = SimpleQueue()
-        self._hinted = False
+        self._folded: set[Signal] = set()  # each of these waits already
         self.holds_stop = False  # somewhere behind other messages, or it was read
 
     def hint(self) -> None:
         """Something may have happened in the drop folder."""
-        if not self._hinted:
-            self._hinted = True
-            self._messages.put(Signal.HINT)
+        self._fold(Signal.HINT)
+
+    def answered(self) -> None:
+        """A document was answered, so another may be sent; there is no need to wait until that one is filed."""
+        self._fold(Signal.ANSWERED)
 
     def post(self, message: Signal | Result) -> None:
         """Add any other message."""
@@ -48,6 +51,11 @@ class Mailbox(Generic[Result]):
             message = self._messages.get(timeout=timeout)
         except Empty:
             return None
-        if message is Signal.HINT:
-            self._hinted = False
+        if isinstance(message, Signal):
+            self._folded.discard(message)
         return message
+
+    def _fold(self, signal: Signal) -> None:
+        if signal not in self._folded:
+            self._folded.add(signal)
+            self._messages.put(signal)

@@ -126,7 +126,8 @@ def naming_of(config: Config) -> Naming:
 
 def is_short(name: str) -> bool:
     """Tell whether the name is short enough to be kept whole, wherever its file goes."""
-    return len(name.encode(errors="surrogatepass")) <= LONGEST_NAME
+    # No character takes more than four bytes, so most names need not be spelled out.
+    return 4 * len(name) <= LONGEST_NAME or len(name.encode(errors="surrogatepass")) <= LONGEST_NAME
 
 
 def numbered(name: str, number: int) -> str:

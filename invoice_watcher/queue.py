@@ -10,7 +10,7 @@ see. No threads, no files: time and chance are arguments. Raises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from invoice_watcher.schedule import Decision, Schedule, Task
 from invoice_watcher.spool import GONE
 
 if TYPE_CHECKING:
+    from invoice_watcher.backoff import RetryRules
     from invoice_watcher.breaker import Pause
 
 LINK_UNREACHABLE = 105
@@ -31,17 +32,9 @@ MOST_DOWNLOADS = 3
 MOST_CRASHES = 3
 _FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
+_FILING = 4  # for so many that are sent, one may be filed meanwhile
 # Seconds for which a 101 is held in case that others come: people who drop several take moments between them.
 _COMPANY = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class RetryRules:
-    """The configured patience: seconds, and how many failures count a document out."""
-
-    initial: float
-    longest: float
-    max_attempts: int
 
 
 class Queue:
@@ -52,11 +45,12 @@ class Queue:
 
         Args:
             rules: how long to wait, how often to try.
-            workers: how many documents may be under way at once.
+            workers: how many documents may be on their way to the API at once.
             largest: bytes; what is larger is no invoice.
         """
         self._rules = rules
         self._workers = workers
+        self.most_under_way = workers + max(1, workers // _FILING)  # those that are being filed among them
         self._breaker = Breaker(rules.initial, rules.longest)
         self._held: list[Task] = []
         self._held_until = 0.0
@@ -110,7 +104,7 @@ class Queue:
         """Take out what to send now; None when nothing may, or nothing is due."""
         self._release_held(now, 1.0)
         self._reject_condemned(now)
-        if self._is_full:
+        if self.is_full:
             return None
         if not self._breaker.may_start(now):
             return self._next_to_look_at()
@@ -125,7 +119,7 @@ class Queue:
 
     def wake_at(self) -> float | None:
         """Return when `next` may have something new, monotonic seconds; None when only an event can bring it."""
-        if self._is_full:
+        if self.is_full:
             return None
         if self.pause is None:
             moments = (self.schedule.wake_at(), self._held_until if self._holds_alone else None)
@@ -246,10 +240,12 @@ class Queue:
             self._again(task, due)
 
     @property
-    def _is_full(self) -> bool:
-        """Whether nothing may be added to what is under way: a suspect goes alone."""
+    def is_full(self) -> bool:
+        """Whether nothing may be added to what is under way: places are limited, and a suspect goes alone."""
         under_way = self.schedule.under_way
-        return under_way >= self._workers or self._alone is not None or (bool(self._suspects) and under_way > 0)
+        if under_way >= self.most_under_way or self._alone is not None or (self._suspects and under_way):
+            return True
+        return under_way >= self._workers and self.schedule.unanswered >= self._workers
 
     def _next_suspect(self) -> Task:
         self._alone = task = self._suspects.pop(0)
@@ -260,8 +256,9 @@ class Queue:
     @property
     def _holds_alone(self) -> bool:
         """Whether something is held, and nothing else is there that could show whose fault it is."""
-        undecided = any(task.decision is None for task in chain(self.schedule.claimed(), self._suspects))
-        return bool(self._held) and not self.schedule.under_way and not self.schedule.ready and not undecided
+        if not self._held or self.schedule.under_way or self.schedule.ready:
+            return False
+        return all(task.decision for task in chain(self.schedule.claimed(), self._suspects))
 
     def _next_to_look_at(self) -> Task | None:
         if self.pause is None or self.pause.fault is Fault.OURS:
@@ -286,8 +283,8 @@ class Queue:
 
         So an outage finds no more files claimed than there are workers, and one bad file still does not stop the rest.
         """
-        under_way = self.schedule.under_way
-        return under_way == 0 or under_way + len(self._breaker.failed) < self._workers
+        sending = self.schedule.unanswered
+        return sending == 0 or sending + len(self._breaker.failed) < self._workers
 
     def _probes_fresh(self, pause: Pause) -> bool:
         """Whether the next probe is a file from the drop folder: the claimed ones may all be what the API cannot bear.

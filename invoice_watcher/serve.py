@@ -205,12 +205,11 @@ def _folders_of(settings: Settings) -> tuple[Path, ...]:
 def prepare() -> Mailbox[Posted]:
     """Settle the process: where it runs, its umask, its last words, and its signals, which post messages from here on.
 
-    To be called before any thread is started: a signal goes to whichever thread does not block it. A lease that is
-    broken must not end the process (fcntl(2), SIGIO).
+    To be called before any thread is started: threads inherit where they run. A lease that is broken must not end the
+    process (fcntl(2), SIGIO).
     """
     affinity.gather()
     gc.freeze()  # what the imports made is there to stay, and need not be gone through with every document
-    signals.block(_MEANINGS)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     threading.excepthook = watcher.excepthook
     os.umask(0o027)

@@ -31,6 +31,22 @@ class Signature(NamedTuple):
     ctime_ns: int
 
 
+class Entry(NamedTuple):
+    """One name in the drop folder, as a scan saw it; ordered by age, then by name.
+
+    Attributes:
+        changed_ns: when its file last changed, nanoseconds since the epoch.
+        owner: the user id of who owns it.
+        regular: false for folders, links, and the like.
+    """
+
+    changed_ns: int
+    name: str
+    owner: int
+    signature: Signature
+    regular: bool = True
+
+
 class Clock(NamedTuple):
     """One moment on both clocks, in seconds: monotonic for waiting, wall for comparing with file times."""
 
@@ -81,6 +97,7 @@ class Settling:
         self._scan = 0
         self._ahead: float | None = None
         self._set_at = float("-inf")
+        self._told: Clock | None = None
 
     def begin_scan(self, now: Clock) -> None:
         """A full scan begins: `end_scan` will forget what it did not ask about."""
@@ -96,6 +113,8 @@ class Settling:
 
     def wait_for(self, name: str, signature: Signature, now: Clock) -> float:
         """Return the seconds that the file still has to wait; 0 when it is ready."""
+        if name not in self._observed and name not in self._holds and self._age_by_ctime(signature, now) >= self._quiet:
+            return 0.0  # as below, only sooner: so it is for all of a large backlog
         hold = self._holds.get(name)
         if hold and hold.signature != signature:
             del self._holds[name]
@@ -150,6 +169,9 @@ class Settling:
 
     def _steady_for(self, now: Clock) -> float:
         """Seconds since the clock was last set, as far as this module was told the time."""
+        if now is self._told:
+            return now.mono - self._set_at
+        self._told = now
         ahead = now.wall - now.mono
         if self._ahead is not None and abs(ahead - self._ahead) > _CLOCK_SET:
             self._set_at = now.mono

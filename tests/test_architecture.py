@@ -60,7 +60,6 @@ WALLS = {
     "msgspec": {"control", "inquiry", "receipt", "spool", "standing"},
     "prometheus_client": {"metrics"},
     "requests": {"notify", "uploader"},
-    "requests_toolbelt": {"uploader"},
     "rich": {"cli", "demo", "progress"},
     "sqlite3": {"scratch"},
     "systemd": {"service"},

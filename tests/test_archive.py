@@ -304,3 +304,28 @@ def test_a_name_on_which_somebody_has_mounted_something(box: Box) -> None:
     with mounted_by_somebody(box.failed / "evil.pdf"):
         assert NAME in told(box.failed)
         assert Failed(box.failed, most=5).now().trouble is None
+
+
+def test_who_looks_back_leaves_the_daemon_its_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an archive of very many, the last deliveries are found at leisure, and found all the same."""
+    monkeypatch.setattr("invoice_watcher.archive.room._LONG", 0.0)
+    for number in range(600):
+        box.put(f"done/{number}.pdf")
+    rests: list[float] = []
+    found = last_delivered(box.done, 600, rests.append)
+    assert len(found) == 600
+    assert len(rests) == 2
+    assert all(rests)
+
+
+def test_a_look_back_can_be_ended(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop does not wait for it."""
+    monkeypatch.setattr("invoice_watcher.archive.room._LONG", 0.0)
+    for number in range(600):
+        box.put(f"done/{number}.pdf")
+
+    def stop(_: float) -> None:
+        raise FolderError("the program ends")
+
+    with pytest.raises(FolderError, match="the program ends"):
+        last_delivered(box.done, 1, stop)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher import lookout
 from invoice_watcher.census import Census, away
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.config.sections import Settle
 from invoice_watcher.delivery import Filed, Waiting
-from invoice_watcher.lookout import Lookout
+from invoice_watcher.lookout import Lookout, findings
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Fault
 from invoice_watcher.queue import Queue
@@ -123,7 +122,7 @@ def test_a_file_that_is_taken_away(scene: Scene) -> None:
 
 def test_very_many_that_settle(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are not ready, all are counted, and a bounded number of them is remembered by name."""
-    monkeypatch.setattr(lookout, "_MOST_UNFINISHED", 5)
+    monkeypatch.setattr(findings, "_MOST_UNFINISHED", 5)
     scene = Scene(box, quiet=3600.0)
     for number in range(8):
         box.put(f"{number}.pdf")

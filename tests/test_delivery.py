@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from invoice_watcher.backoff import RetryRules
 from invoice_watcher.config import Api, Secret
 from invoice_watcher.delivery import Delivery, Filed, Held, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderLostError
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Delivered, Fault, Rejected
 from invoice_watcher.policy import keeps_failing
-from invoice_watcher.queue import Queue, RetryRules
+from invoice_watcher.queue import Queue
 from invoice_watcher.resumption import resumed
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.spool import GONE, Completed, Recovered, syscalls

@@ -6,11 +6,15 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.config.sections import Settle
+from invoice_watcher.errors import FolderLostError
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.naming import Naming
 from invoice_watcher.schedule import Schedule
+from invoice_watcher.settling import Unready
 from invoice_watcher.standing import MOST_NAMED
 
 if TYPE_CHECKING:
@@ -23,6 +27,13 @@ def lookout(box: Box, most: int) -> Lookout:
     """Give a lookout on the box's drop folder that remembers so many files."""
     settle = Settle(quiet=0.0, mode="polling", rescan=3600.0)
     return Lookout(box.spool(), box.drop, settle, NAMING, Complaints(60), on_hint=lambda: None, most=most)
+
+
+def see_all(eyes: Lookout, schedule: Schedule) -> None:
+    """Look until all of the folder has been seen."""
+    eyes.look(schedule)
+    while eyes.is_looking:
+        eyes.look(schedule)
 
 
 def taken(schedule: Schedule) -> list[str]:
@@ -39,7 +50,7 @@ def test_more_files_than_the_memory_holds(box: Box) -> None:
     for number in range(8):
         box.put(f"{number}.pdf")
     schedule, eyes = Schedule(), lookout(box, most=3)
-    eyes.look(schedule)
+    see_all(eyes, schedule)
     assert (schedule.ready, eyes.more) == (3, 5)
     assert eyes.expects_more()
     assert eyes.due_at(busy=True) > time.monotonic() + 60
@@ -49,7 +60,7 @@ def test_more_files_than_the_memory_holds(box: Box) -> None:
         for name in taken(schedule):
             (box.drop / name).unlink()
             delivered.append(name)
-        eyes.look(schedule)
+        see_all(eyes, schedule)
     assert delivered == [f"{number}.pdf" for number in range(8)]
     assert (schedule.ready, eyes.more, eyes.expects_more()) == (0, 0, False)
     assert eyes.due_at(busy=False) > time.monotonic() + 60
@@ -63,11 +74,11 @@ def test_what_is_no_file_is_remembered_while_it_lies_there(box: Box) -> None:
     os.mkfifo(box.drop / "2.pdf")
     box.put("3.pdf")
     schedule, eyes = Schedule(), lookout(box, most=3)
-    eyes.look(schedule)
+    see_all(eyes, schedule)
     assert sorted(eyes.left_alone) == ["1.pdf", "2.pdf", "scans"]
     assert (schedule.ready, eyes.more) == (1, 0)
     (box.drop / "scans").rmdir()
-    eyes.look(schedule)
+    see_all(eyes, schedule)
     assert sorted(eyes.left_alone) == ["1.pdf", "2.pdf"]
 
 
@@ -76,5 +87,88 @@ def test_very_many_folders(box: Box) -> None:
     for number in range(MOST_NAMED + 5):
         (box.drop / f"{number}").mkdir()
     eyes = lookout(box, most=3)
-    eyes.look(Schedule())
+    see_all(eyes, Schedule())
     assert len(eyes.left_alone) == MOST_NAMED
+
+
+def test_a_look_at_many_files_leaves_the_loop_its_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on where it was left; nothing is offered before the end, for the oldest file may be the last one seen."""
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    for number in range(100):
+        box.put(f"{number}.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=200)
+    looks = 0
+    while not looks or eyes.is_looking:
+        assert schedule.ready == 0
+        assert eyes.due_at(busy=True) <= time.monotonic()
+        eyes.look(schedule)
+        looks += 1
+    assert looks == 4
+    assert schedule.ready == 100
+
+
+def test_what_leaves_the_folder_during_a_look_is_not_offered(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that a worker took after it was seen is not looked for in the drop folder again."""
+    for number in range(100):
+        box.put(f"{number}.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=200)
+    see_all(eyes, schedule)
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    eyes.look(schedule)
+    delivered = [task for _ in range(10) if (task := schedule.next(0.0))]
+    for task in delivered:
+        schedule.finished(task)
+        (box.drop / task.invoice.name).unlink()
+    while eyes.is_looking:
+        eyes.look(schedule)
+    assert len(delivered) == 10
+    assert schedule.ready == 90
+    assert {task.invoice.name for task in delivered}.isdisjoint(taken(schedule))
+
+
+def test_what_turns_out_unready_during_a_look_is_looked_at_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker says of a file while others are still being seen is not forgotten when all have been."""
+    for number in range(100):
+        box.put(f"{number}.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=200)
+    see_all(eyes, schedule)
+    task = schedule.next(0.0)
+    assert task is not None
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    eyes.look(schedule)
+    schedule.finished(task)
+    eyes.not_ready(task, Unready("is still open for writing"))
+    while eyes.is_looking:
+        eyes.look(schedule)
+    assert eyes.unfinished(task.invoice.name) is not None
+    assert eyes.due_at(busy=False) < time.monotonic() + 60
+
+
+def test_a_folder_that_goes_away_ends_a_look(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one begins at the beginning, in the folder that is there by then."""
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    for number in range(100):
+        box.put(f"{number}.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=200)
+    eyes.look(schedule)
+    away = box.drop.rename(box.drop.with_name("away"))
+    while eyes.is_looking:  # what is open can still be read
+        eyes.look(schedule)
+    with pytest.raises(FolderLostError):
+        eyes.look(schedule)
+    assert not eyes.is_looking
+    away.rename(box.drop)
+
+
+def test_a_task_that_did_not_change_stays_the_same(box: Box) -> None:
+    """Very many files are held in memory once, however often they are looked at."""
+    path = box.put("1.pdf")
+    box.put("2.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=3)
+    see_all(eyes, schedule)
+    before = schedule.ready_by_name()
+    path.write_bytes(b"%PDF-1.7 anew")
+    see_all(eyes, schedule)
+    after = schedule.ready_by_name()
+    assert after["2.pdf"] is before["2.pdf"]
+    assert after["1.pdf"] is not before["1.pdf"]

@@ -358,7 +358,11 @@ def test_folders_that_cannot_be_read_are_not_known(tmp_path: Path) -> None:
     assert short(found, "failed_files") is short(found, "last_delivery_timestamp_seconds") is None
     for name in ("done", "failed"):
         (drop / name).mkdir(parents=True)
-    metrics.hear(_standing(is_over=True))
+
+    def both() -> bool:
+        metrics.hear(_standing(is_over=True))
+        found = figures_of(path.read_text())
+        return short(found, "failed_files") == short(found, "last_delivery_timestamp_seconds") == 0
+
+    until(both)
     metrics.close()
-    found = figures_of(path.read_text())
-    assert short(found, "failed_files") == short(found, "last_delivery_timestamp_seconds") == 0

@@ -114,7 +114,6 @@ def _stop_on_signal() -> Stop:
             wait = f"waiting up to {signals.GRACE:.0f} s for the answer; again (Ctrl-C) to break off"
             click.echo(f"stopping: {wait}", err=True)
 
-    signals.block(signals.STOPS)
     signals.listen(signals.STOPS, heard)
     return stop
 

@@ -8,6 +8,7 @@ ImportError where prometheus-client is not installed.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from invoice_watcher.metrics.textfile import Textfile
 from invoice_watcher.status_line import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from invoice_watcher.audience import Attempt
@@ -40,6 +42,8 @@ class Metrics:
         self._followed: Config | None = None  # by the thread that touches files
         self._textfile: Textfile | None = None
         self._endpoint: Endpoint | None = None
+        self._back: threading.Thread | None = None
+        self._closing = threading.Event()
         self._aside = Aside("the metrics", self._look)
 
     def follow(self, config: Config) -> None:
@@ -64,6 +68,7 @@ class Metrics:
 
     def close(self) -> None:
         """Show them no longer; the file gets what was heard last, and stays: that it grows old tells of the end."""
+        self._closing.set()
         self._aside.close()
         if self._endpoint is not None:
             self._endpoint.close()
@@ -76,12 +81,23 @@ class Metrics:
             self._turn_to(config)
         if self._failed is not None:
             self._figures.failed = self._failed.now().count
-        if self._figures.last_delivery is None:
-            found = _last_delivery(config.done_dir)
-            self._figures.last_delivery = self._figures.last_delivery or found  # one may have been counted meanwhile
+        if self._figures.last_delivery is None and (self._back is None or not self._back.is_alive()):
+            args = (config,)
+            self._back = threading.Thread(target=self._look_back, args=args, name="the last delivery", daemon=True)
+            self._back.start()
         file = self._textfile
         if file is not None and (standing.is_over or file.is_due(time.monotonic())):
             file.write(self._figures.text(machine=False))
+
+    def _look_back(self, config: Config) -> None:
+        """Learn when the last delivery was, which may take minutes; one may be counted meanwhile."""
+
+        def rest(seconds: float) -> None:
+            if self._closing.wait(seconds) or config is not self._config:
+                raise FolderError("it is looked at no longer")
+
+        found = _last_delivery(config.done_dir, rest)
+        self._figures.last_delivery = self._figures.last_delivery or found
 
     def _turn_to(self, config: Config) -> None:
         self._followed, path = config, config.metrics.textfile
@@ -93,10 +109,10 @@ class Metrics:
             self._textfile = Textfile(path)
 
 
-def _last_delivery(done: Path) -> float | None:
+def _last_delivery(done: Path, rest: Callable[[float], object]) -> float | None:
     """Return when the last document was filed in the done folder; 0 for none, None when it cannot be looked at."""
     try:
-        newest = last_delivered(done, 1)
+        newest = last_delivered(done, 1, rest)
     except FolderError:
         return None
     if not newest:

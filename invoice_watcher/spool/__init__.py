@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
-from invoice_watcher.settling import Signature, Unready
+from invoice_watcher.settling import Entry, Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
 from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.orphans import Orphans
@@ -48,7 +48,6 @@ __all__ = [
     "GONE",
     "ITS_OWN",
     "Completed",
-    "Entry",
     "Folders",
     "Recovered",
     "Slot",
@@ -60,14 +59,6 @@ __all__ = [
 
 _UNKNOWN = Signature(0, 0, 0, 0)
 _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
-
-
-class Entry(NamedTuple):
-    """One name in the drop folder, as the scan saw it; `regular` is false for folders, links, and the like."""
-
-    name: str
-    signature: Signature
-    regular: bool
 
 
 class Spool:
@@ -118,8 +109,8 @@ class Spool:
         except FileNotFoundError:
             return None
         except OSError:  # the file's own, or the next scan fails: whoever tries to read it learns why
-            return Entry(entry.name, _UNKNOWN, regular=True)
-        return Entry(entry.name, signature_of(found), stat.S_ISREG(found.st_mode))
+            return Entry(0, entry.name, -1, _UNKNOWN)
+        return Entry(found.st_ctime_ns, entry.name, found.st_uid, signature_of(found), stat.S_ISREG(found.st_mode))
 
     def verify(self) -> None:
         """Raise FolderLostError unless the folders are the ones that were opened."""
@@ -148,13 +139,13 @@ class Spool:
             os.stat(task.invoice.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)  # raises if it is gone
             return False
         task.work_name = self._move_in(task.invoice.name)
-        if not stat.S_ISREG(os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_mode):
+        moved = os.stat(task.work_name, dir_fd=work, follow_symlinks=False)
+        if not stat.S_ISREG(moved.st_mode):
             self._give_back(task)
             return False
         os.fsync(work)
-        before, snapshot.signature = snapshot.signature, signature_of(os.fstat(snapshot.descriptor))
-        unchanged = before[:-1] == snapshot.signature[:-1]  # all but the ctime, which a rename sets
-        return unchanged and os.stat(task.work_name, dir_fd=work, follow_symlinks=False).st_ino == before.inode
+        before, snapshot.signature = snapshot.signature, signature_of(moved)
+        return before[:-1] == snapshot.signature[:-1]  # all but the ctime, which a rename sets; the inode among it
 
     def _give_back(self, task: Task) -> None:
         """Undo the claim of what is no file: put there in that instant, it must not keep its order waiting for ever."""

@@ -148,17 +148,19 @@ def _unfit(found: os.stat_result, expected: Signature | None) -> Unready | None:
 
 
 def _read(descriptor: int, work: int, largest: int, expected: Signature | None) -> Snapshot | Unready:
-    found = os.fstat(descriptor)
-    if unfit := _unfit(found, expected):
-        return unfit
     with lease_for_reading(descriptor) as lease:
+        found = os.fstat(descriptor)
+        if unfit := _unfit(found, expected):
+            return unfit
         if lease is Lease.BUSY:
             return _WRITING
         document, sha256 = _copy(descriptor, work, found.st_size) if found.st_size <= largest else (None, None)
         wanted = lease is Lease.HELD and lease_is_wanted(descriptor)
     signature = signature_of(found)
     if document is not None:
-        is_whole = document.tell() == found.st_size and signature_of(os.fstat(descriptor)) == signature
+        # Nobody could write under a lease that was never wanted; without one only the times tell.
+        is_same = lease is Lease.HELD or signature_of(os.fstat(descriptor)) == signature
+        is_whole = is_same and document.tell() == found.st_size
         document.seek(0)
         if wanted or not is_whole:
             document.close()
@@ -192,15 +194,18 @@ def _copy_into(copy: BinaryIO, chunks: Iterable[bytes]) -> str:
 
 
 def _chunks(descriptor: int, size: int, most: int) -> Iterator[bytes]:
-    """Yield the file's bytes, `most` at once, up to the first byte beyond its size.
+    """Yield the file's bytes, `most` at once, up to its size, or to the first byte beyond where it gives more.
 
-    read(2) may give a part: before a bad place on the disk, or on FUSE. Only an empty answer is the end.
+    read(2) may give a part: before a bad place on the disk, or on FUSE. Only an empty answer, or all that was there
+    when one more byte was asked for, is the end.
     """
     left = size + 1
     try:
         while left and (chunk := os.read(descriptor, min(left, most))):
             left -= len(chunk)
             yield chunk
+            if left == 1:
+                return
     except OSError as error:
         raise UnreadableError(*error.args) from error
 

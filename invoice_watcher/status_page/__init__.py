@@ -55,6 +55,7 @@ class StatusPage:
         self._due = 0.0
         self._trouble: tuple[str, float] | None = None
         self._hurry = threading.Event()
+        self._back: threading.Thread | None = None
 
     def hear(self, standing: Standing) -> None:
         """Write the page if it is due; then rest for a moment, so that the next one tells what came meanwhile."""
@@ -66,7 +67,7 @@ class StatusPage:
         self._shown, self._due = None, now + _BEAT
         if self._sheet.write(render(found, self._language, seconds(standing.as_of))):
             self._shown = found
-            self._look_back()
+            self._begin_to_look_back()
             self._hurry.wait(_REST)
 
     def close(self) -> None:
@@ -92,10 +93,19 @@ class StatusPage:
             naming=self._naming,
         )
 
+    def _begin_to_look_back(self) -> None:
+        """Learn once, in a thread of its own, what was delivered before the program started; a later page tells it."""
+        if self._earlier is None and (self._back is None or not self._back.is_alive()):
+            self._back = threading.Thread(target=self._look_back, name="the page's look back", daemon=True)
+            self._back.start()
+
     def _look_back(self) -> None:
-        """Learn once what was delivered before the program started; the next page tells it."""
-        if self._earlier is None:
-            try:
-                self._earlier = last_delivered(self._places.done, MOST_DELIVERED)
-            except FolderError:  # the daemon's own trouble, of which the page tells; it may pass
-                return
+        try:
+            self._earlier = last_delivered(self._places.done, MOST_DELIVERED, self._rest)
+        except FolderError:  # the daemon's own trouble, of which the page tells, and which may pass; or its end
+            return
+
+    def _rest(self, seconds: float) -> None:
+        """Rest, but hold on to no folder that is to be taken away, nor hold up an end."""
+        if self._hurry.wait(seconds) or self._trouble is not None:
+            raise FolderError("it is looked at no longer")

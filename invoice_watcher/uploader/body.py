@@ -7,16 +7,24 @@ connection. Raises OSError when the document cannot be read.
 
 from __future__ import annotations
 
+import os
+import secrets
+from hashlib import blake2b
 from io import BytesIO
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from requests_toolbelt import MultipartEncoder
 from urllib3.filepost import encode_multipart_formdata
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from invoice_watcher.validation import Document
 
 _TYPE = "application/octet-stream"  # as in the example of the API document
+# Who writes a document must not be able to guess its boundary; asked of the kernel once, not for each.
+_KEY = secrets.token_bytes(32)
+_serial = count()
 _NO_DOCUMENT = {"Check": ""}  # a form of no parts at all would be malformed (RFC 2046 section 5.1.1)
 
 
@@ -41,17 +49,29 @@ class Body:
         elif isinstance(file, BytesIO):
             self._frame({"File": (name, file.getvalue(), _TYPE)})
         else:
-            file.seek(0)
-            self._pieces = MultipartEncoder({"File": (name, file, _TYPE)})
-            self.len, self.content_type = self._pieces.len, self._pieces.content_type
+            self._frame({"File": (name, b"", _TYPE)}, file)
 
-    def _frame(self, part: dict[str, Any]) -> None:
-        """Frame at once, which takes a fifth of the time that an encoder takes for 30 kB."""
-        whole, self.content_type = encode_multipart_formdata(part)
-        self._pieces, self.len = BytesIO(whole), len(whole)
+    def _frame(self, part: dict[str, Any], file: BinaryIO | None = None) -> None:
+        """Frame one part; with a file, it stands where the part ends."""
+        boundary = _boundary()
+        whole, self.content_type = encode_multipart_formdata(part, boundary)
+        self.len = len(whole)
+        self._pieces: list[BinaryIO] = [BytesIO(whole)]
+        if file is not None:
+            tail = f"\r\n--{boundary}--\r\n".encode()  # RFC 2046 section 5.1.1
+            self.len += file.seek(0, os.SEEK_END)
+            file.seek(0)
+            self._pieces = [BytesIO(whole.removesuffix(tail)), file, BytesIO(tail)]
 
     def read(self, size: int = -1) -> bytes:
         """Return the next piece; the empty one, which ends it, is asked for when the last has been sent."""
-        piece: bytes = self._pieces.read(size)
-        self.is_through = self.is_through or not piece
-        return piece
+        while self._pieces:
+            if piece := self._pieces[0].read(size):
+                return piece
+            self._pieces.pop(0)
+        self.is_through = True
+        return b""
+
+
+def _boundary() -> str:
+    return blake2b(next(_serial).to_bytes(8, "big"), key=_KEY, digest_size=16).hexdigest()

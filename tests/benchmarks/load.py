@@ -1,8 +1,9 @@
 """The accounting software's part: documents written into the drop folder, and the wait until they are filed.
 
-A document is a valid PDF of one page that names its order, 30,000 bytes long; no two are alike. It is
-created, written and closed under its final name in the folder itself, which is what exports and file servers
-do. The moment of a close is noted just before it, so the notice the kernel gives of it can never be earlier.
+A document is a valid PDF of one page that names its order, 30,000 bytes long unless another size is asked for; no two
+are alike. It is created, written and closed under its final name in the folder itself, which is what exports and file
+servers do, or moved in, which is what careful ones do. The moment of a close is noted just before it, so the notice
+the kernel gives of it can never be earlier.
 
 Raises VoidError when what was dropped is not filed as it should be: the peer's fault.
 """
@@ -34,13 +35,13 @@ def orders(first: int, count: int) -> list[str]:
     return [str(10_000_000 + number) for number in range(first, first + count)]
 
 
-def document(order: str) -> bytes:
-    """Return the document of an order; `order` has eight characters."""
-    head, tail = _template(SIZE)
+def document(order: str, size: int = SIZE) -> bytes:
+    """Return the document of an order; `order` has eight characters, and `size` is in bytes, 1,000 at least."""
+    head, tail = _template(size)
     return head + order.encode() + tail
 
 
-def burst(drop: Path, names: Iterable[str]) -> int:
+def burst(drop: Path, names: Iterable[str], size: int = SIZE) -> int:
     """Write the documents of the orders `names` as fast as one thread can.
 
     Returns:
@@ -48,13 +49,25 @@ def burst(drop: Path, names: Iterable[str]) -> int:
     """
     first = 0
     for order in names:
-        descriptor = _written(drop, order)
+        descriptor = _written(drop, order, size)
         first = first or time.time_ns()
         os.close(descriptor)
     return first
 
 
-def paced(drop: Path, names: Iterable[str], rate: float) -> dict[str, int]:
+def moved(drop: Path, names: Iterable[str], staged: Path) -> int:
+    """Move the documents of the orders `names` in from `staged`, a folder of the same file system.
+
+    Returns:
+        when the first of them was moved, ns of the wall clock.
+    """
+    start = time.time_ns()
+    for order in names:
+        os.rename(staged / f"{order}.pdf", drop / f"{order}.pdf")
+    return start
+
+
+def paced(drop: Path, names: Iterable[str], rate: float, size: int = SIZE) -> dict[str, int]:
     """Write the documents of the orders `names`, `rate` a second.
 
     Returns:
@@ -64,7 +77,7 @@ def paced(drop: Path, names: Iterable[str], rate: float) -> dict[str, int]:
     start = time.monotonic()
     for number, order in enumerate(names):
         time.sleep(max(0.0, start + number / rate - time.monotonic()))
-        descriptor = _written(drop, order)
+        descriptor = _written(drop, order, size)
         closed[order] = time.monotonic_ns()
         os.close(descriptor)
     return closed
@@ -104,21 +117,21 @@ def last_filed(done: Path, names: Sequence[str]) -> int:
     return max((done / f"{order}.pdf").stat().st_ctime_ns for order in names)
 
 
-def verify_filed(done: Path, names: Iterable[str]) -> None:
+def verify_filed(done: Path, names: Iterable[str], size: int = SIZE) -> None:
     """Raise VoidError unless the document of every order lies in `done`, byte for byte."""
     for order in names:
         try:
             content = (done / f"{order}.pdf").read_bytes()
         except FileNotFoundError:
             raise VoidError(f"{order}.pdf is not in the done folder") from None
-        if content != document(order):
+        if content != document(order, size):
             raise VoidError(f"{order}.pdf in the done folder is not what was dropped")
 
 
-def _written(drop: Path, order: str) -> int:
+def _written(drop: Path, order: str, size: int) -> int:
     descriptor = os.open(drop / f"{order}.pdf", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    head, tail = _template(SIZE)
-    if os.writev(descriptor, (head, order.encode(), tail)) != SIZE:
+    head, tail = _template(size)
+    if os.writev(descriptor, (head, order.encode(), tail)) != size:
         raise OSError("a document was written in part only: is the disk full?")
     return descriptor
 
@@ -135,9 +148,13 @@ def _template(size: int) -> tuple[bytes, bytes]:
         _stream(text % mark),
         b"<< /Font << /F1 4 0 R >> >>",
     ]
-    # The padding is as incompressible as a logo; its length is found with a first try of five digits too.
-    room = size - len(_pdf([*objects, _stream(bytes(10_000))])) + 10_000
+    # The padding is as incompressible as a logo. How long it must be depends on how many digits its length has.
+    room = size // 2
+    for _ in range(3):
+        room = max(0, room + size - len(_pdf([*objects, _stream(bytes(room))])))
     whole = _pdf([*objects, _stream(random.Random(1).randbytes(room))])
+    if len(whole) != size:
+        raise ValueError(f"there is no document of exactly {size} bytes")
     head, tail = whole.split(mark)
     return head, tail
 

@@ -214,9 +214,9 @@ def test_stopped_before_the_first_delivery(api: StandIn, place: Place) -> None:
 
 
 def _keeps_signals(program: Program) -> bool:
-    """Tell whether SIGTERM is blocked there, to be heard by a thread (proc_pid_status: SigBlk)."""
-    blocked = Path(f"/proc/{program.pid}/status").read_text().split("SigBlk:")[1].split()[0]
-    return bool(int(blocked, 16) >> (signal.SIGTERM - 1) & 1)
+    """Tell whether SIGTERM is caught there (proc_pid_status: SigCgt)."""
+    caught = Path(f"/proc/{program.pid}/status").read_text().split("SigCgt:")[1].split()[0]
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def test_stopped_at_any_moment_of_a_reload(api: StandIn, place: Place, start: Start) -> None:

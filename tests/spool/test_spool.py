@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from invoice_watcher.errors import FolderLostError, FolderUnavailableError
-from invoice_watcher.settling import Unready
-from invoice_watcher.spool import Entry, Folders, Snapshot, Spool, UnreadableError
+from invoice_watcher.settling import Entry, Unready
+from invoice_watcher.spool import Folders, Snapshot, Spool, UnreadableError
 from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box, receipt, written
 from tests.support.children import NOBODY, in_child, needs_root, unshared
 from tests.support.kernel import interrupted
@@ -78,7 +78,7 @@ def test_the_scan_tells_files_from_what_is_never_taken(box: Box) -> None:
         "link.pdf": False,
     }
     signature = (found.st_ino, len(PDF), found.st_mtime_ns, found.st_ctime_ns)
-    assert entries[NAME] == Entry(NAME, signature, regular=True)  # type: ignore[arg-type]  # a tuple is as good
+    assert entries[NAME] == Entry(found.st_ctime_ns, NAME, found.st_uid, signature)  # type: ignore[arg-type]  # a tuple is as good
 
 
 def test_what_leads_to_our_folders_is_ours(tmp_path: Path) -> None:

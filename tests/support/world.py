@@ -6,10 +6,11 @@ import heapq
 import random
 from typing import TYPE_CHECKING, TypeAlias
 
+from invoice_watcher.backoff import RetryRules
 from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.invoice import Invoice, Kind, OrderId
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
-from invoice_watcher.queue import Queue, RetryRules
+from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import Unready
 

@@ -14,19 +14,22 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoice_watcher.escaping import escape
 from tests.benchmarks.load import VoidError
 from tests.benchmarks.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _SCRIPTS = Path(__file__).resolve().parent
-_API_CODE = "00000000-0000-4000-8000-000000000000"
+_NODE = _SCRIPTS.parents[2] / "build" / "chokidar"
+_CHOKIDAR = _NODE / "chokidar.mjs"
+_PACKAGE = "chokidar@4"  # the last that runs on Debian 12's Node.js
+API_CODE = "00000000-0000-4000-8000-000000000000"
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ")
 _GRACE = 10.0
 
@@ -39,11 +42,13 @@ class Place:
         root: a fresh folder, with `drop` and in it `done`.
         base_url: the sink's.
         workers: how many uploads the daemon may have under way.
+        settings: sections of the daemon's configuration that take the place of those it would have here.
     """
 
     root: Path
     base_url: str
-    workers: int
+    workers: int = 4
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def drop(self) -> Path:
@@ -64,17 +69,21 @@ class Peer:
         name: for the command line.
         title: for the table.
         command: the command line that starts it in a place.
-        needs: programs without which it is left out.
+        needs: programs without which it cannot be measured.
+        prepare: called once before the first turn; raises VoidError where it cannot be had.
     """
 
     name: str
     title: str
     command: Callable[[Place], list[str]]
     needs: tuple[str, ...] = ()
+    prepare: Callable[[], None] = lambda: None
 
-    def missing(self) -> list[str]:
-        """Return the programs it needs that are not installed."""
-        return [program for program in self.needs if shutil.which(program) is None]
+    def require(self) -> None:
+        """Raise VoidError unless it can be had on this machine."""
+        if missing := [program for program in self.needs if shutil.which(program) is None]:
+            raise VoidError(f"{' and '.join(missing)} not installed")
+        self.prepare()
 
 
 class Running:
@@ -109,6 +118,11 @@ class Running:
             self.tree.kill()
 
 
+def environment() -> dict[str, str]:
+    """Return what every contender finds in its environment."""
+    return {key: os.environ[key] for key in _KEPT if key in os.environ}
+
+
 @contextmanager
 def running(peer: Peer, place: Place) -> Iterator[Running]:
     """Start a peer in a place it makes anew; end it when the block ends.
@@ -118,14 +132,13 @@ def running(peer: Peer, place: Place) -> Iterator[Running]:
     """
     place.done.mkdir(parents=True)
     log = place.root / "log"
-    environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
     with log.open("wb") as output:
         process = subprocess.Popen(
             peer.command(place),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=environment,
+            env=environment(),
             start_new_session=True,
         )
     started = Running(process, log)
@@ -139,29 +152,49 @@ def running(peer: Peer, place: Place) -> Iterator[Running]:
 
 def _daemon(place: Place) -> list[str]:
     config = place.root / "config.yaml"
-    api = {"base_url": place.base_url, "api_code": _API_CODE, "workers": place.workers}
-    settings = {"drop_dir": str(place.drop), "api": api, "settle": {"quiet": 0}, "log": {"level": "warning"}}
+    api = {"base_url": place.base_url, "api_code": API_CODE, "workers": place.workers}
+    settings: dict[str, Any] = {
+        "drop_dir": str(place.drop),
+        "api": api,
+        "settle": {"quiet": 0},
+        "log": {"level": "warning"},
+    }
     config.touch(0o600)
-    config.write_text(json.dumps(settings))  # JSON is YAML
+    config.write_text(json.dumps({**settings, **place.settings}))  # JSON is YAML
     return [str(Path(sys.executable).with_name("invoice-watcher")), "run", "-c", str(config)]
 
 
-def _naive(place: Place) -> list[str]:
-    return [sys.executable, str(_SCRIPTS / "naive.py"), *_arguments(place)]
+def _script(*command: str | Path) -> Callable[[Place], list[str]]:
+    """Return what starts a script with the arguments that all of them take."""
+    return lambda place: [*map(str, command), str(place.drop), str(place.done), place.base_url, API_CODE]
 
 
-def _curl(place: Place) -> list[str]:
-    return ["sh", str(_SCRIPTS / "curl.sh"), *_arguments(place)]
+def _install_chokidar() -> None:
+    """Put the script where `import` finds its package, which is fetched from npm's registry at the first use."""
+    _NODE.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_SCRIPTS / "chokidar.mjs", _NODE)
+    if (_NODE / "node_modules/chokidar").is_dir():
+        return
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(_NODE), _PACKAGE]
+    try:
+        subprocess.run(install, check=True, capture_output=True, timeout=60)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        raise VoidError("npm could not install chokidar") from None
 
 
-def _arguments(place: Place) -> list[str]:
-    return [str(place.drop), str(place.done), place.base_url, _API_CODE]
-
-
-# The naive script is what the ratios are against.
-BASELINE = Peer("naive", "naive watchdog + requests script", _naive)
-PEERS = (
-    Peer("daemon", "invoice-watcher", _daemon),
-    BASELINE,
-    Peer("curl", "inotifywait + curl + mv", _curl, ("inotifywait", "curl")),
+DAEMON = Peer("daemon", "invoice-watcher", _daemon)
+NAIVE = Peer("naive", "naive watchdog + requests", _script(sys.executable, _SCRIPTS / "naive.py"))
+CURL = Peer("curl", "inotifywait + curl + mv", _script("sh", _SCRIPTS / "curl.sh"), ("inotifywait", "curl"))
+OTHERS = (
+    Peer("curl8", "inotifywait + curl, 8 at once", _script("sh", _SCRIPTS / "curl8.sh"), ("inotifywait", "curl")),
+    Peer("poll", "polling each second, requests", _script(sys.executable, _SCRIPTS / "poll.py")),
+    Peer("chokidar", "chokidar + fetch", _script("node", _CHOKIDAR), ("node", "npm"), _install_chokidar),
+    Peer(
+        "chokidar-finish",
+        "chokidar, awaitWriteFinish",
+        _script("node", _CHOKIDAR, "--await-write-finish"),
+        ("node", "npm"),
+        _install_chokidar,
+    ),
 )
+PEERS = (DAEMON, NAIVE, CURL, *OTHERS)

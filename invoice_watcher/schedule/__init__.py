@@ -1,94 +1,26 @@
-"""What is sent next: oldest first, one file of an order at a time, what failed when its time has come.
+"""What is sent next: whose turn it is, one file of an order at a time, what failed when its time has come.
 
 Two sorts of tasks wait here. *Ready* ones lie in the drop folder; the scan offers them anew each time, for the
-scan is the truth. *Claimed* ones lie in the work folder, each with the moment at which it is due. Files of one
-order (one `queue`) go one after another: a claimed one before a ready one, the older before the younger.
-Guarantees: a task that is under way is never given out again, and no queue is ever under way twice. Pure but for
-its own memory: time is an argument. Raises nothing.
+scan is the truth, and `turns` says which of them is next. *Claimed* ones lie in the work folder, each with the moment
+at which it is due. Files of one order (one `queue`) go one after another: a claimed one before a ready one, the older
+before the younger. Guarantees: a task that is under way is never given out again, and no queue is ever under way twice.
+Pure but for its own memory: time is an argument. Raises nothing.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
+
+from invoice_watcher.schedule.task import Decision, Task
+from invoice_watcher.schedule.turns import Selection, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from invoice_watcher.invoice import Invoice
-    from invoice_watcher.outcome import Deferred, Delivered, Rejected
-    from invoice_watcher.settling import Signature
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided of a document that could not be filed away yet: filed later, not sent again.
-
-    Attributes:
-        outcome: what the API said, or that the document is given up.
-        sha256: of the bytes that were sent (another content is another document); None for whatever it holds.
-    """
-
-    outcome: Delivered | Rejected
-    sha256: str | None
-
-
-@dataclass(slots=True)
-class Task:
-    """One invoice on its way.
-
-    Attributes:
-        invoice: what it is.
-        arrived_ns: when it was dropped, nanoseconds since the epoch.
-        signature: how the scan saw it, or how it was last copied from the work folder; None before either.
-        unchanged_for: seconds since it last changed, when the scan saw it.
-        work_name: its name in the work folder; empty until it is claimed.
-        seen_at: since when it looks as `signature` says there, monotonic seconds.
-        due: when it may be sent again, monotonic seconds; 0 for at once.
-        attempts: how often it was sent, or was tried to be.
-        failures: attempts in a row that failed, for the back-off.
-        strikes: failures that counted against the document, because others went through meanwhile.
-        counted_at: how many answers the API had given when the last strike was counted.
-        refused_at: how many answers the API had given when this document first met the operator's fault.
-        crashes: how often the program died while it was sending this document.
-        in_doubt: an earlier attempt may have reached the API unanswered.
-        last: what the last attempt came to.
-        decision: see `Decision`.
-        look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
-        took: how long the upload of this attempt took, seconds; None when it came to none.
-    """
-
-    invoice: Invoice
-    arrived_ns: int
-    signature: Signature | None = None
-    unchanged_for: float = 0.0
-    work_name: str = ""
-    seen_at: float = 0.0
-    due: float = 0.0
-    attempts: int = 0
-    failures: int = 0
-    strikes: int = 0
-    counted_at: int = 0
-    refused_at: int | None = None
-    crashes: int = 0
-    in_doubt: bool = False
-    last: Deferred | None = None
-    decision: Decision | None = None
-    look_only: bool = False
-    took: float | None = None
-
-    @property
-    def claimed(self) -> bool:
-        """Whether it lies in the work folder."""
-        return bool(self.work_name)
-
-    @property
-    def age_key(self) -> tuple[bool, int, str]:
-        """Claimed ones first, then by age, then by name: the order in which a queue is served."""
-        return (not self.claimed, self.arrived_ns, self.invoice.name)
+__all__ = ["Decision", "Schedule", "Selection", "Task"]
 
 
 class Schedule:
@@ -96,22 +28,39 @@ class Schedule:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._ready: list[tuple[int, str, Task]] = []
+        self._ready = Turns()
         self._claimed: dict[str, list[Task]] = {}
         self._due: list[tuple[float, int, Task]] = []
-        self._behind: dict[str, list[Task]] = {}
+        self._heads: dict[str, Task] = {}  # of each queue that has a ready one in its turn
+        self._behind: dict[str, list[Task]] = {}  # the other ready ones
         self._under_way: dict[str, Task] = {}
         self._probed: Counter[str] = Counter()
+        self._begun: set[str] | None = None  # names of what was started since a scan began; None between scans
         self.offers = 0
         self._count = 0
 
-    def offer(self, ready: Iterable[Task]) -> None:
-        """Replace all ready tasks by what the scan found; what is under way is not among them."""
-        self._behind.clear()
+    def selection(self, most: int) -> Selection:
+        """Return what takes in the files of a scan that begins now, and keeps at most so many."""
+        self._begun = set()
+        return Selection(most, self._ready.horizon_ns)
+
+    def offer(self, ready: Iterable[Task], newest_ns: int | None = None) -> bool:
+        """Replace all ready tasks by what the scan found.
+
+        Args:
+            ready: what may be held; what is under way, or was at any time since the scan began, is left out.
+            newest_ns: when the newest of all that were found arrived, where more were found than may be held.
+
+        Returns:
+            Whether something was left out, so that another scan is needed to know what lies under its name now.
+        """
+        taken = {task.invoice.name for task in self.taken()}.union(self._begun or ())
+        self._begun = None
         self.offers += 1
-        taken = {task.invoice.name for task in self.taken()}
-        self._ready = [(task.arrived_ns, task.invoice.name, task) for task in ready if task.invoice.name not in taken]
-        heapq.heapify(self._ready)
+        found = list(ready)
+        free = [task for task in found if task.invoice.name not in taken]
+        self._line_up(free, newest_ns)
+        return len(free) < len(found)
 
     def add_claimed(self, task: Task) -> None:
         """Add a task that lies in the work folder, due at `task.due`."""
@@ -150,13 +99,39 @@ class Schedule:
         self.start(task)
         return task
 
+    def _line_up(self, tasks: list[Task], newest_ns: int | None) -> None:
+        """Let the oldest of each order have its turn, unless another one is being sent; the rest stands behind it."""
+        self._behind.clear()
+        for task in tasks:
+            self._behind.setdefault(task.invoice.queue, []).append(task)
+        free = self._behind.keys() - self._under_way.keys() - self._claimed.keys()
+        self._heads = {queue: self._first_behind(queue) for queue in free}
+        self._ready.replace(self._heads.values(), newest_ns)
+
+    def _first_behind(self, queue: str) -> Task:
+        waiting = self._behind.pop(queue)
+        waiting.sort(key=lambda one: one.age_key)
+        if waiting[1:]:
+            self._behind[queue] = waiting[1:]
+        return waiting[0]
+
+    def _promote(self, queue: str) -> None:
+        """Let the oldest that stands behind have its turn, if none of its order has."""
+        if queue in self._behind and queue not in self._heads:
+            self._heads[queue] = head = self._first_behind(queue)
+            self._ready.add(head)
+
+    def ready_by_name(self) -> dict[str, Task]:
+        """Return what the last scan found, but for what is under way or filed since then."""
+        return {task.invoice.name: task for task in chain(self._ready, *self._behind.values())}
+
     def ready_tasks(self) -> list[Task]:
         """Return what lies in the drop folder and could be sent."""
-        return [task for _, _, task in self._ready]
+        return sorted(chain(self._ready, *self._behind.values()), key=lambda task: task.age_key)
 
     def tasks(self) -> Iterator[Task]:
         """Iterate over all that is here, under way or not, in no particular order."""
-        yield from (task for _, _, task in self._ready)
+        yield from self._ready
         yield from chain.from_iterable(self._behind.values())
         yield from self.claimed()
         yield from self.taken()
@@ -181,32 +156,40 @@ class Schedule:
 
     def withdraw(self, task: Task) -> None:
         """Forget a ready task: its file lies elsewhere by now."""
-        self._ready = [one for one in self._ready if one[2] is not task]
-        heapq.heapify(self._ready)
+        queue = task.invoice.queue
+        if self._heads.get(queue) is task:
+            self._ready.remove(task)
+            del self._heads[queue]
+            self._promote(queue)
+        elif waiting := [one for one in self._behind.pop(queue, ()) if one is not task]:
+            self._behind[queue] = waiting
 
     def start(self, task: Task) -> None:
         """A task that does not wait here goes under way."""
         self._under_way[task.invoice.queue] = task
+        task.answered = False
+        if self._begun is not None and not task.look_only:
+            self._begun.add(task.invoice.name)
 
     def finished(self, task: Task) -> None:
         """A task left the schedule, or comes back through `add_claimed` or the next scan: its queue is free."""
         self._under_way.pop(task.invoice.queue, None)
         self._arm(task.invoice.queue)
-        for waiting in self._behind.pop(task.invoice.queue, ()):
-            heapq.heappush(self._ready, (waiting.arrived_ns, waiting.invoice.name, waiting))
+        self._promote(task.invoice.queue)
 
     def hasten(self, now: float) -> None:
         """Let everything claimed come due: what held it up has passed."""
         self._probed.clear()
+        self._ready.begin_anew()
         for queue, tasks in self._claimed.items():
             for task in tasks:
                 task.due = min(task.due, now)
                 task.failures = 0
             self._arm(queue)
 
-    def is_under_way(self, name: str) -> bool:
-        """Tell whether the file of this name in the drop folder is in a worker's hands."""
-        return any(task.invoice.name == name for task in self._under_way.values())
+    def names_under_way(self) -> set[str]:
+        """Return the names of the files in workers' hands, as they were dropped."""
+        return {task.invoice.name for task in self._under_way.values()}
 
     def wake_at(self) -> float | None:
         """Return when the next claimed task is due, monotonic seconds; None when none waits."""
@@ -223,9 +206,14 @@ class Schedule:
         return len(self._under_way)
 
     @property
+    def unanswered(self) -> int:
+        """How many of these the API has still to answer."""
+        return sum(not task.answered for task in self._under_way.values())
+
+    @property
     def startable(self) -> bool:
         """Whether `least_tried` has something to give: a file whose queue is not under way."""
-        ready = (task.invoice.queue for _, _, task in self._ready)
+        ready = (task.invoice.queue for task in self._ready)
         return any(queue not in self._under_way for queue in chain(self._claimed, ready))
 
     @property
@@ -233,7 +221,8 @@ class Schedule:
         """When the oldest of all that is here arrived, under way or not, nanoseconds since the epoch."""
         behind = chain.from_iterable(self._behind.values())
         others = (task.arrived_ns for task in chain(self.claimed(), self._under_way.values(), behind))
-        return min(chain((arrived for arrived, _, _ in self._ready[:1]), others), default=None)
+        ready = self._ready.oldest_ns
+        return min(others if ready is None else chain((ready,), others), default=None)
 
     @property
     def ready(self) -> int:
@@ -256,23 +245,24 @@ class Schedule:
         return None
 
     def _next_ready(self) -> Task | None:
-        while self._ready:
-            _, _, task = heapq.heappop(self._ready)
+        while (task := self._ready.next()) is not None:
             queue = task.invoice.queue
+            del self._heads[queue]
             if queue not in self._under_way and queue not in self._claimed:
+                self._ready.served(task)
                 return task
             self._behind.setdefault(queue, []).append(task)
         return None
 
     def _next_probe(self) -> Task | None:
-        free = [one for one in self._ready if one[2].invoice.queue not in self._under_way.keys() | self._claimed.keys()]
-        if not free:
-            return None
-        chosen = min(free, key=lambda one: (self._probed[one[1]], one))
-        self._probed[chosen[1]] += 1
-        self._ready.remove(chosen)
-        heapq.heapify(self._ready)
-        return chosen[2]
+        busy = self._under_way.keys() | self._claimed.keys()
+        free = (task for task in self._ready if task.invoice.queue not in busy)
+        chosen = min(free, key=lambda task: (self._probed[task.invoice.name], task.age_key), default=None)
+        if chosen is not None:
+            self._probed[chosen.invoice.name] += 1
+            self._ready.remove(chosen)
+            del self._heads[chosen.invoice.queue]
+        return chosen
 
     def _drop_claimed(self, task: Task) -> None:
         queue = self._claimed[task.invoice.queue]

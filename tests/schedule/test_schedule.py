@@ -63,7 +63,7 @@ def test_new_scan_forgets_what_is_gone_and_does_not_repeat_what_is_under_way() -
     (sent,) = (schedule.next(0),)
     schedule.offer([_task("1"), _task("3", 2)])
     assert sent is not None
-    assert schedule.is_under_way(sent.invoice.name)
+    assert schedule.names_under_way() == {sent.invoice.name}
     assert [task.invoice.order_id for task in _drained(schedule, 0)] == ["3"]
 
 
@@ -240,3 +240,20 @@ class ScheduleMachine(RuleBasedStateMachine):
 
 TestScheduleMachine = ScheduleMachine.TestCase
 TestScheduleMachine.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+
+def test_files_of_one_order_keep_their_order_whatever_turns_others_take() -> None:
+    """The correction of an invoice is sent after it, though new or another clerk's, and others wait in between."""
+    schedule = Schedule()
+    backlog = [_task(f"a{number}", number) for number in range(100)]
+    invoice = _task("500", 300)
+    schedule.offer([*backlog, invoice])
+    correction, others = _task("500", 1000, number=1), _task("500", 900, number=2)
+    others.owner = 7
+    schedule.offer([*backlog, invoice, correction, others])
+    sent = []
+    while (task := schedule.next(0)) is not None:
+        sent.append(task)
+        schedule.finished(task)
+    assert [task for task in sent if task.invoice.queue == invoice.invoice.queue] == [invoice, others, correction]
+    assert len(sent) == 103

@@ -1,0 +1,83 @@
+"""One invoice on its way, and what was decided of it. Values; raises nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from invoice_watcher.invoice import Invoice
+    from invoice_watcher.outcome import Deferred, Delivered, Rejected
+    from invoice_watcher.settling import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided of a document that could not be filed away yet: filed later, not sent again.
+
+    Attributes:
+        outcome: what the API said, or that the document is given up.
+        sha256: of the bytes that were sent (another content is another document); None for whatever it holds.
+    """
+
+    outcome: Delivered | Rejected
+    sha256: str | None
+
+
+@dataclass(slots=True)
+class Task:
+    """One invoice on its way.
+
+    Attributes:
+        invoice: what it is.
+        arrived_ns: when it was dropped, nanoseconds since the epoch.
+        signature: how the scan saw it, or how it was last copied from the work folder; None before either.
+        unchanged_for: seconds since it last changed, when the scan saw it.
+        work_name: its name in the work folder; empty until it is claimed.
+        seen_at: since when it looks as `signature` says there, monotonic seconds.
+        due: when it may be sent again, monotonic seconds; 0 for at once.
+        attempts: how often it was sent, or was tried to be.
+        failures: attempts in a row that failed, for the back-off.
+        strikes: failures that counted against the document, because others went through meanwhile.
+        counted_at: how many answers the API had given when the last strike was counted.
+        refused_at: how many answers the API had given when this document first met the operator's fault.
+        crashes: how often the program died while it was sending this document.
+        in_doubt: an earlier attempt may have reached the API unanswered.
+        last: what the last attempt came to.
+        decision: see `Decision`.
+        owner: the user id of who dropped it; each owner has turns (see `turns`). -1 once that no longer counts.
+        answered: the API has taken it, and what is left is to file it; written by the worker, read by the loop.
+        look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
+        took: how long the upload of this attempt took, seconds; None when it came to none.
+    """
+
+    invoice: Invoice
+    arrived_ns: int
+    signature: Signature | None = None
+    unchanged_for: float = 0.0
+    work_name: str = ""
+    seen_at: float = 0.0
+    due: float = 0.0
+    attempts: int = 0
+    failures: int = 0
+    strikes: int = 0
+    counted_at: int = 0
+    refused_at: int | None = None
+    crashes: int = 0
+    in_doubt: bool = False
+    last: Deferred | None = None
+    decision: Decision | None = None
+    owner: int = -1
+    answered: bool = False
+    look_only: bool = False
+    took: float | None = None
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it lies in the work folder."""
+        return bool(self.work_name)
+
+    @property
+    def age_key(self) -> tuple[bool, int, str]:
+        """Claimed ones first, then by age, then by name: the order in which a queue is served."""
+        return (not self.claimed, self.arrived_ns, self.invoice.name)
