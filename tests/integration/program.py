@@ -140,8 +140,9 @@ class Program:
             raise AssertionError(f"it did not end within {timeout} s:\n{self.err}") from None
         for thread in self._threads:
             thread.join()
-        for line in (*self._out, *self._err):
-            assert_fit_to_show(line)
+        for lines in (self._out, self._err):
+            for line in lines:
+                assert_fit_to_show(line, b"".join(lines))
         return status
 
     def finish(self, timeout: float) -> Finished:
@@ -168,9 +169,9 @@ class Program:
         return found()[times - 1]
 
 
-def assert_fit_to_show(line: bytes) -> None:
+def assert_fit_to_show(line: bytes, around: bytes = b"") -> None:
     """Nothing that is printed is a traceback, holds the secret, or can move a cursor."""
-    assert b"Traceback" not in line, line
+    assert b"Traceback" not in line, (around or line).decode(errors="replace")
     assert API_CODE.encode() not in line.lower(), line
     assert not _UNSAFE.search(line), line
 

@@ -126,9 +126,10 @@ class ScheduleMachine(RuleBasedStateMachine):
         return [min(tasks, key=lambda task: task.age_key) for tasks in mine]
 
     def _free(self, *, least_probed: bool = False) -> Task | None:
-        """Give the oldest ready file whose order has nothing older on its way; or of those least often probed."""
+        """Give the oldest ready file whose order has nothing older anywhere; or of those the least often probed."""
         blocked = self._busy() | {task.invoice.queue for task in self.claimed}
-        free = [task for task in self.ready if task.invoice.queue not in blocked]
+        oldest = {task.invoice.queue: task for task in sorted(self.ready, key=lambda task: task.age_key, reverse=True)}
+        free = [task for queue, task in oldest.items() if queue not in blocked]
         often = self.probed if least_probed else Counter[str]()
         return min(free, key=lambda task: (often[task.invoice.name], task.age_key), default=None)
 
