@@ -148,7 +148,7 @@ class Daemon:
         while True:
             now = time.monotonic()
             if now >= self._lookout.due_at(busy=self._is_busy()):
-                self._lookout.look(self._queue.schedule)
+                self._lookout.look(self._queue.schedule, busy=self._is_busy())
             self._start_what_may(now)
             if not self.was_ready:
                 self._notifier.ready()

@@ -99,6 +99,12 @@ class Naming:
         order_id = self._order_id(name, stem) if filed_for is None else _checked(filed_for)
         return Invoice(name, order_id, _KINDS.get(extension.lower()))
 
+    def queue_of(self, name: str) -> str:
+        """Return `Invoice.queue` of a name that holds an order, sooner than `read` would: for very many of them."""
+        stem, dot, _ = name.rpartition(".")
+        match = self.order_id.fullmatch(stem if dot else name)
+        return match.groupdict().get("order_id", match[0]) or name if match else name
+
     def _order_id(self, name: str, stem: str) -> OrderId | None:
         match = self.order_id.fullmatch(stem) if is_short(name) else None
         return _checked(match.groupdict().get("order_id", match[0]) or "") if match else None

@@ -1,9 +1,11 @@
 """Hints from the kernel that the drop folder is worth a look.
 
-A hint says "look again", never what happened: the scan is the truth. Guarantees: nothing is done in watchdog's
-threads but calling `on_hint`, which must only set a flag; a watch that has gone deaf (its folder deleted, renamed,
-mounted over, one of its threads dead) is noticed by `is_deaf`, and built anew by `start` or `revive`. Where the kernel
-grants no watch, a sentence says so, once, and how to get one; the rescan alone finds the files. Raises nothing.
+A hint says "look again", never what happened: the scan is the truth. It may say at which name (`names`), so that a new
+file need not wait until all of a large folder has been seen; a name that got lost is found by the scan. Guarantees:
+nothing is done in watchdog's threads but remembering a name and calling `on_hint`, which must only set a flag; a watch
+that has gone deaf (its folder deleted, renamed, mounted over, one of its threads dead) is noticed by `is_deaf`, and
+built anew by `start` or `revive`. Where the kernel grants no watch, a sentence says so, once, and how to get one; the
+rescan alone finds the files. Raises nothing.
 
 The watch has a mask of its own. watchdog's default holds events back for half a second to pair both halves of a
 rename, and moving a file *out* of the folder, which this program does with each one, is such a half; the default also
@@ -19,7 +21,13 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from watchdog.events import DirModifiedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    EVENT_TYPE_CLOSED,
+    EVENT_TYPE_CREATED,
+    DirModifiedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
 from watchdog.observers.inotify_c import InotifyConstants, inotify_add_watch, inotify_init
 from watchdog.utils import BaseThread
@@ -35,6 +43,10 @@ _MASK = (
     | InotifyConstants.IN_DELETE_SELF
     | InotifyConstants.IN_MOVE_SELF
 )
+
+# What watchdog calls IN_CLOSE_WRITE and IN_MOVED_TO: the name is that of what arrived. Another one may only tell of it.
+_ARRIVED = frozenset({EVENT_TYPE_CLOSED, EVENT_TYPE_CREATED})
+_MOST_NAMES = 1000  # until somebody asks for them
 
 # What inotify_init(2) and inotify_add_watch(2) mean by these, and what mends it.
 _LIMITS = {
@@ -96,6 +108,10 @@ class Watcher:
         alive = all(thread.is_alive() for thread in self._threads)
         return not (alive and _identity_or_none(self._folder) == self._identity)
 
+    def names(self) -> set[str] | None:
+        """Return, once, the names that the hints were about; None when some were about none, or about very many."""
+        return self._listener.names()
+
     def stop(self) -> None:
         """End the watch and its threads."""
         if self._observer is not None:
@@ -135,6 +151,9 @@ class _Listener(FileSystemEventHandler):
     def __init__(self, on_hint: Callable[[], None], own_paths: set[str]) -> None:
         self._on_hint = on_hint
         self._own_paths = own_paths
+        self._names: set[str] = set()
+        self._is_about_all = False
+        self._changing = threading.Lock()
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Pass on a hint, but for what this program writes: it would otherwise look after each page that it wrote.
@@ -143,8 +162,20 @@ class _Listener(FileSystemEventHandler):
         enough. Other names that are never taken do count: the deletion of `12345.pdf.part` may be all that tells of
         a `12345.pdf` that was delivered by link and unlink.
         """
-        if not isinstance(event, DirModifiedEvent) and os.fsdecode(event.src_path) not in self._own_paths:
-            self._on_hint()
+        path = os.fsdecode(event.src_path)
+        if isinstance(event, DirModifiedEvent) or path in self._own_paths:
+            return
+        with self._changing:
+            self._is_about_all |= event.event_type not in _ARRIVED or len(self._names) >= _MOST_NAMES
+            if not self._is_about_all:
+                self._names.add(os.path.basename(path))
+        self._on_hint()
+
+    def names(self) -> set[str] | None:
+        with self._changing:
+            names, self._names = self._names, set()
+            is_about_all, self._is_about_all = self._is_about_all, False
+        return None if is_about_all else names
 
 
 class _Emitter(InotifyEmitter):

@@ -243,6 +243,14 @@ def test_any_name_has_one_reading(name: str) -> None:
         assert name.lower().endswith(f".{invoice.kind}")
 
 
+@given(ANY_NAME | st.from_regex(r"[A-Z]{1,3}[0-9]{1,4}([._][0-9]+)?(\.pdf)?", fullmatch=True))
+def test_the_queue_of_a_readable_name_is_known_sooner(name: str) -> None:
+    """Where a name holds an order, both ways of reading it agree on whose turn its file waits for."""
+    for naming in (DEFAULT, Naming.of("(?P<order_id>[A-Z]+)[0-9]*"), Naming.of("[0-9]+|(?P<order_id>[A-Z]+[0-9]*)_.*")):
+        invoice = naming.read(name)
+        assert invoice.order_id is None or naming.queue_of(name) == invoice.queue
+
+
 @given(ANY_NAME, st.lists(ANY_NAME, max_size=3), st.lists(ANY_NAME, max_size=3))
 def test_any_pattern_to_ignore_is_a_pattern(name: str, ignore: list[str], own_names: list[str]) -> None:
     """No text in `ignore`, and no name of the status page, breaks the reading of names."""

@@ -16,6 +16,7 @@ from watchdog.observers.inotify import InotifyEmitter
 from invoice_watcher.naming import PAGE_IN_WRITING
 from invoice_watcher.status_page.sheet import Sheet
 from invoice_watcher.watcher import Watcher
+from tests.integration.program import until
 from tests.support.children import needs_root, unshared
 
 if TYPE_CHECKING:
@@ -41,14 +42,21 @@ class Ear:
 
 
 @contextmanager
+def closing_watch(watcher: Watcher) -> Iterator[Watcher]:
+    """Watch for the length of a block."""
+    assert watcher.start() is None
+    try:
+        yield watcher
+    finally:
+        watcher.stop()
+
+
+@contextmanager
 def ear_on(folder: Path, own_names: Sequence[str] = ()) -> Iterator[Ear]:
     """Watch a folder."""
     ear = Ear(folder, own_names)
-    assert ear.watcher.start() is None
-    try:
+    with closing_watch(ear.watcher):
         yield ear
-    finally:
-        ear.watcher.stop()
 
 
 @pytest.fixture
@@ -101,6 +109,42 @@ def test_every_name_gives_a_hint(drop: Path, name: str) -> None:
             (drop / name).write_bytes(b"%PDF")
             assert ear.hears()
         assert not ear.watcher.is_deaf()
+
+
+@pytest.mark.parametrize("name", ["12345.pdf", "a\nb.pdf", "\udcff\udcfe.pdf"], ids=ascii)
+@pytest.mark.parametrize("deliver", ["written", "moved in", "renamed"])
+def test_a_hint_says_at_which_name_to_look(drop: Path, deliver: str, name: str) -> None:
+    """What arrives is told by its name, once; so a large folder need not be searched for it."""
+    elsewhere = drop / "there.tmp" if deliver == "renamed" else drop.parent / "other" / "12345.pdf"
+    elsewhere.write_bytes(b"%PDF")
+    with ear_on(drop) as ear:
+        if deliver == "written":
+            (drop / name).write_bytes(b"%PDF")
+        else:
+            elsewhere.rename(drop / name)
+        assert ear.hears()
+        assert ear.watcher.names() == {name}
+        assert ear.watcher.names() == set()
+
+
+def test_a_deletion_says_nothing_of_the_names_that_are_left(drop: Path) -> None:
+    """Delivered by link and unlink, a file is told of only by the end of its other name."""
+    (drop / "there.tmp").write_bytes(b"%PDF")
+    with ear_on(drop) as ear:
+        _linked_and_unlinked(drop)
+        assert ear.hears()
+        assert ear.watcher.names() is None
+
+
+def test_very_many_hints_are_about_all_of_the_folder(drop: Path) -> None:
+    """However long nobody asks, a bounded number of names is held."""
+    hints: list[None] = []
+    with closing_watch(Watcher(drop, lambda: hints.append(None))) as watcher:
+        for number in range(1001):
+            (drop / f"{number}.pdf").touch()
+        until(lambda: len(hints) == 1001, "each gave a hint")
+        assert watcher.names() is None
+        assert watcher.names() == set()
 
 
 def test_writing_the_status_page_gives_no_hint(drop: Path) -> None:

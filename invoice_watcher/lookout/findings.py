@@ -1,4 +1,4 @@
-"""What one look found that is not ready, and why: counted in full, remembered up to a bound. Values; raises nothing."""
+"""What was found that is not ready, and why: counted in full, remembered up to a bound. Values; raises nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ class Unfinished(NamedTuple):
     Attributes:
         text: why, a phrase that goes on after its name.
         again_at: when it is looked at again, monotonic seconds; None when only what happens in the folder tells.
+        hopeful: it may still become ready before patience runs out.
     """
 
     name: str
     signature: Signature
     text: str
     again_at: float | None = None
+    hopeful: bool = False
 
 
 @dataclass(slots=True)
@@ -34,7 +36,6 @@ class Findings:
     Attributes:
         more: how many files.
         hopeful: how many of these may still become ready before patience runs out.
-        settled_at: when the next of these may be ready, monotonic seconds.
         oldest_ns: when the one of these that is longest unchanged changed, nanoseconds since the epoch.
         unfinished: the first of these, by name.
         left_alone: names of what is no regular file; the first of them.
@@ -42,25 +43,29 @@ class Findings:
 
     more: int = 0
     hopeful: int = 0
-    settled_at: float = float("inf")
     oldest_ns: int | None = None
     unfinished: dict[str, Unfinished] = field(default_factory=dict)
     left_alone: list[str] = field(default_factory=list)
 
-    def add(self, found: Unfinished, *, hopeful: bool = False) -> None:
-        """Take a file into account."""
+    def add(self, found: Unfinished) -> None:
+        """Take a file into account, once, however often it is added."""
+        self.forget(found.name)
         self.more += 1
-        self.hopeful += hopeful
+        self.hopeful += found.hopeful
         if len(self.unfinished) < _MOST_UNFINISHED:
             self.unfinished[found.name] = found
         changed_ns = found.signature.ctime_ns
         self.oldest_ns = changed_ns if self.oldest_ns is None else min(self.oldest_ns, changed_ns)
 
+    def forget(self, name: str) -> None:
+        """Take a remembered file out of account; when the oldest changed is only known anew after the next look."""
+        if found := self.unfinished.pop(name, None):
+            self.more -= 1
+            self.hopeful -= found.hopeful
+        if not self.more:
+            self.oldest_ns = None
+
     def add_strange(self, name: str) -> None:
         """Take into account what is no regular file."""
-        if len(self.left_alone) < MOST_NAMED:
+        if len(self.left_alone) < MOST_NAMED and name not in self.left_alone:
             self.left_alone.append(name)
-
-    def expect(self, moment: float) -> None:
-        """Something may be ready at a moment, monotonic seconds."""
-        self.settled_at = min(self.settled_at, moment)

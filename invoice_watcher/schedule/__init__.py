@@ -18,7 +18,7 @@ from invoice_watcher.schedule.task import Decision, Task
 from invoice_watcher.schedule.turns import Selection, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Decision", "Schedule", "Selection", "Task"]
 
@@ -39,12 +39,12 @@ class Schedule:
         self.offers = 0
         self._count = 0
 
-    def selection(self, most: int) -> Selection:
-        """Return what takes in the files of a scan that begins now, and keeps at most so many."""
+    def selection(self, most: int, queue_of: Callable[[str], str]) -> Selection:
+        """Return what takes in the files of a scan that begins now, and keeps at most so many, see `Selection`."""
         self._begun = set()
-        return Selection(most, self._ready.horizon_ns)
+        return Selection(most, self._ready.horizon_ns, queue_of)
 
-    def offer(self, ready: Iterable[Task], newest_ns: int | None = None) -> bool:
+    def offer(self, ready: Iterable[Task], newest_ns: int | None = None) -> list[str]:
         """Replace all ready tasks by what the scan found.
 
         Args:
@@ -52,15 +52,25 @@ class Schedule:
             newest_ns: when the newest of all that were found arrived, where more were found than may be held.
 
         Returns:
-            Whether something was left out, so that another scan is needed to know what lies under its name now.
+            The names of what was left out: only another look tells what lies under them now.
         """
         taken = {task.invoice.name for task in self.taken()}.union(self._begun or ())
         self._begun = None
         self.offers += 1
         found = list(ready)
-        free = [task for task in found if task.invoice.name not in taken]
-        self._line_up(free, newest_ns)
-        return len(free) < len(found)
+        self._line_up([task for task in found if task.invoice.name not in taken], newest_ns)
+        return [task.invoice.name for task in found if task.invoice.name in taken]
+
+    def add_ready(self, task: Task) -> None:
+        """Add a ready task between two scans; no file of that name is here, nor under way."""
+        queue = task.invoice.queue
+        self._behind.setdefault(queue, []).append(task)
+        head = self._heads.get(queue)
+        if head is not None and task.age_key < head.age_key:
+            self._ready.remove(head)
+            self._behind[queue].append(self._heads.pop(queue))
+        if queue not in self._under_way and queue not in self._claimed:
+            self._promote(queue)
 
     def add_claimed(self, task: Task) -> None:
         """Add a task that lies in the work folder, due at `task.due`."""

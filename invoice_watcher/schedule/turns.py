@@ -18,8 +18,10 @@ from collections import defaultdict
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from invoice_watcher.schedule.beyond import Beyond
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from invoice_watcher.schedule.task import Task
     from invoice_watcher.settling import Entry
@@ -31,30 +33,31 @@ _SLACK = 4  # a quarter more may be held before it is cut
 class Selection:
     """What one scan found, cut down to what may be held, in fair shares."""
 
-    def __init__(self, most: int, horizon_ns: int | None) -> None:
+    def __init__(self, most: int, horizon_ns: int | None, queue_of: Callable[[str], str]) -> None:
         """Start empty.
 
         Args:
-            most: how many files may be chosen; while they are added, a few more are held.
+            most: how many files may be chosen, one of each lane at least; while they are added, a few more are held.
             horizon_ns: what arrived later is a newcomer, nanoseconds since the epoch; None when nothing is.
+            queue_of: says by a file's name which queue it stands in.
         """
         self._most = most
         self._horizon_ns = horizon_ns
+        self.beyond = Beyond(queue_of)
         self._lanes: defaultdict[tuple[bool, int], list[Entry]] = defaultdict(list)
         self._bars: dict[tuple[bool, int], Entry] = {}
         self._held = 0
-        self.found = 0
         self.newest_ns: int | None = None
 
     def add(self, entry: Entry) -> None:
         """Take a file into account."""
         arrived = entry.changed_ns
-        self.found += 1
         if self.newest_ns is None or arrived > self.newest_ns:
             self.newest_ns = arrived
         lane = self._horizon_ns is not None and arrived > self._horizon_ns, entry.owner
         bar = self._bars.get(lane)
         if bar is not None and bar < entry:  # a lane's share only ever becomes smaller
+            self.beyond.add([entry])
             return
         self._lanes[lane].append(entry)
         self._held += 1
@@ -67,15 +70,19 @@ class Selection:
         return list(chain.from_iterable(self._lanes.values()))
 
     def _cut(self) -> None:
-        """Let every lane keep an equal share, the oldest of it; what a short one does not need goes to the others."""
+        """Let every lane keep an equal share, the oldest of it; what a short one does not need goes to the others.
+
+        Each keeps one at least, so that the oldest of all, which overtakes nobody, is always held.
+        """
         left = self._most
         by_length = sorted(self._lanes, key=lambda lane: len(self._lanes[lane]))
         for served, lane in enumerate(by_length):
-            share = left // (len(by_length) - served)
+            share = max(1, left // (len(by_length) - served))
             held = self._lanes[lane]
             if len(held) > share:
                 held.sort()
                 self._bars[lane] = held[share]
+                self.beyond.add(held[share:])
                 del held[share:]
             left -= len(held)
         self._held = self._most - left

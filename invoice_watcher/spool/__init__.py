@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from invoice_watcher.errors import FolderLostError, FolderUnavailableError
@@ -38,7 +38,7 @@ from invoice_watcher.spool.snapshot import (
 from invoice_watcher.spool.syscalls import exists, rename_noreplace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from invoice_watcher.config.model import DoneLayout
     from invoice_watcher.receipt import Receipt
@@ -76,7 +76,7 @@ class Spool:
         self._folders = folders
         self._shelves = Shelves(folders, monthly=layout == "month")
         self._orphans = Orphans(folders)
-        self._own = {folder.identity[1] for folder in folders}
+        self._own = {folder.identity for folder in folders}
         self._on_the_way = _on_the_way(folders)
         self._largest = largest
         self._receipts = receipts
@@ -87,30 +87,43 @@ class Spool:
         Raises FolderLostError when the folder is not the one that was opened, or is closed to us, and
         FolderUnavailableError when it cannot be read now.
         """
+        with self._searching() as drop, os.scandir(drop) as entries:
+            for entry in entries:
+                if not passed_over(entry.name) and (found := self._look(entry.name, drop)):
+                    yield found
+
+    def glance(self, names: Iterable[str], passed_over: Callable[[str], bool]) -> list[Entry]:
+        """Return those of these names that lie in the drop folder; otherwise as `scan`, which sees all of them."""
+        with self._searching() as drop:
+            return [found for name in names if not passed_over(name) and (found := self._look(name, drop))]
+
+    @contextmanager
+    def _searching(self) -> Iterator[int]:
+        """Give the drop folder's descriptor, and say what it means when it cannot be read."""
         self._folders.verify()
         drop = self._folders.drop
         try:
             os.stat(".", dir_fd=drop.fd)  # which needs the same right as the files in it
             self._folders.verify_rights()
-            with os.scandir(drop.fd) as entries:
-                yield from (found for entry in entries if not passed_over(entry.name) and (found := self._look(entry)))
+            yield drop.fd
         except PermissionError as error:
             raise FolderLostError(f"{drop.path} may not be searched by this user") from error
         except OSError as error:
             raise FolderUnavailableError(f"{drop.path} cannot be read now: {error.strerror}") from error
 
-    def _look(self, entry: os.DirEntry[str]) -> Entry | None:
+    def _look(self, name: str, drop: int) -> Entry | None:
+        if name in self._on_the_way:
+            return None
         try:
-            if entry.name in self._on_the_way:
-                return None
-            if entry.inode() in self._own and entry.is_dir(follow_symlinks=False):
-                return None
-            found = os.stat(entry.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)
+            found = os.stat(name, dir_fd=drop, follow_symlinks=False)
         except FileNotFoundError:
             return None
         except OSError:  # the file's own, or the next scan fails: whoever tries to read it learns why
-            return Entry(0, entry.name, -1, _UNKNOWN)
-        return Entry(found.st_ctime_ns, entry.name, found.st_uid, signature_of(found), stat.S_ISREG(found.st_mode))
+            return Entry(0, name, -1, _UNKNOWN)
+        regular = stat.S_ISREG(found.st_mode)
+        if not regular and (found.st_dev, found.st_ino) in self._own:
+            return None
+        return Entry(found.st_ctime_ns, name, found.st_uid, signature_of(found), regular)
 
     def verify(self) -> None:
         """Raise FolderLostError unless the folders are the ones that were opened."""

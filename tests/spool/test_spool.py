@@ -8,7 +8,7 @@ import os
 import resource
 import tempfile
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,28 @@ def test_the_scan_tells_files_from_what_is_never_taken(box: Box) -> None:
     }
     signature = (found.st_ino, len(PDF), found.st_mtime_ns, found.st_ctime_ns)
     assert entries[NAME] == Entry(found.st_ctime_ns, NAME, found.st_uid, signature)  # type: ignore[arg-type]  # a tuple is as good
+
+
+def test_a_glance_at_some_names_sees_of_each_what_the_scan_sees(box: Box) -> None:
+    """Whatever a hint names, one way of looking knows no more of it than the other; what is gone is gone."""
+    names = [NAME, "6789.pdf", "~$12345.docx", "pipe.pdf", "link.pdf", "folder", "done", "failed", ".processing"]
+    for name in names[:3]:
+        box.put(name)
+    os.mkfifo(box.drop / "pipe.pdf")
+    (box.drop / "link.pdf").symlink_to("nowhere")
+    (box.drop / "folder").mkdir()
+    scanned = {entry.name: entry for entry in box.spool().scan(NAMING.is_ignored)}
+    for name in [*names, "gone.pdf"]:
+        assert box.spool().glance([name], NAMING.is_ignored) == [scanned[one] for one in [name] if one in scanned]
+    assert box.spool().glance(names, NAMING.is_ignored) == [scanned[name] for name in names if name in scanned]
+
+
+def test_a_glance_sees_that_the_folder_was_replaced(box: Box) -> None:
+    """What a hint tells of another folder's file is not looked for in the one that went away."""
+    box.drop.rename(box.drop.with_name("moved"))
+    box.drop.mkdir()
+    with pytest.raises(FolderLostError):
+        box.spool().glance([NAME], NAMING.is_ignored)
 
 
 def test_what_leads_to_our_folders_is_ours(tmp_path: Path) -> None:
@@ -208,8 +230,10 @@ def test_too_many_open_files_do_not_end_the_program(box: Box) -> None:
     spool = box.spool()
 
     def sentences() -> list[str]:
-        used = len(os.listdir("/proc/self/fd")) - 1
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used, used))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        with suppress(OSError):
+            while True:
+                os.dup(box.folders.drop.fd)
         with pytest.raises(FolderUnavailableError) as scan:
             list(spool.scan(NAMING.is_ignored))
         with pytest.raises(FolderUnavailableError) as receipt:
