@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import resource
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from invoice_watcher.spool import Completed, Recovered, Slot, syscalls
 from invoice_watcher.spool.filing import file_away, read_receipt
 from invoice_watcher.spool.recovery import recover
 from tests.support.box import LARGEST, OTHER_PDF, PDF, Box, receipt, written
-from tests.support.children import in_child, killed_at
+from tests.support.children import in_child, killed_at, use_up_descriptors
 from tests.support.kernel import OldKernel, failing, interrupted
 
 if TYPE_CHECKING:
@@ -227,8 +226,7 @@ def test_what_stops_the_recovery_is_named(box: Box) -> None:
     box.put(f".processing/{NAME}.json", written("done"))
 
     def sentence() -> str:
-        used = len(os.listdir("/proc/self/fd")) - 1
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used, used))
+        use_up_descriptors()
         with pytest.raises(FolderUnavailableError) as error:
             box.spool().recover()
         assert error.value.exit_status == 75

@@ -32,7 +32,7 @@ from invoice_watcher.spool.snapshot import (
     take_snapshot,
 )
 from tests.support.box import LARGEST, MIB, OTHER_PDF, PDF
-from tests.support.children import NOBODY, in_child, needs_root
+from tests.support.children import NOBODY, in_child, needs_root, use_up_descriptors
 from tests.support.kernel import traced
 
 if TYPE_CHECKING:
@@ -265,8 +265,7 @@ def test_running_out_of_descriptors_is_a_fault_of_ours(box: Box) -> None:
     box.put(NAME)
 
     def blamed() -> bool:
-        used = len(os.listdir("/proc/self/fd")) - 1
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used, used))
+        use_up_descriptors()
         with pytest.raises(OSError, match="Too many open files") as error:
             take_snapshot(NAME, box.folders.drop.fd, box.folders.work.fd, LARGEST, None)
         return isinstance(error.value, UnreadableError)

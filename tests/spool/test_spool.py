@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import resource
 import tempfile
 import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.settling import Entry, Unready
 from invoice_watcher.spool import Folders, Snapshot, Spool, UnreadableError
 from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box, receipt, written
-from tests.support.children import NOBODY, in_child, needs_root, unshared
+from tests.support.children import NOBODY, in_child, needs_root, unshared, use_up_descriptors
 from tests.support.kernel import interrupted
 
 if TYPE_CHECKING:
@@ -230,10 +229,7 @@ def test_too_many_open_files_do_not_end_the_program(box: Box) -> None:
     spool = box.spool()
 
     def sentences() -> list[str]:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
-        with suppress(OSError):
-            while True:
-                os.dup(box.folders.drop.fd)
+        use_up_descriptors()
         with pytest.raises(FolderUnavailableError) as scan:
             list(spool.scan(NAMING.is_ignored))
         with pytest.raises(FolderUnavailableError) as receipt:

@@ -6,11 +6,12 @@ import encodings.ascii  # noqa: F401 - /proc is read so, and another user may no
 import errno
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import traceback
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -51,6 +52,14 @@ def in_child(work: Callable[[], Result], *, uid: int | None = None, groups: Sequ
     result, trace = pickle.loads(raw)  # noqa: S301 - our own child wrote it
     assert not trace, trace
     return result
+
+
+def use_up_descriptors() -> None:
+    """Leave this process, a child, without a free descriptor, also between those that it inherited."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    with suppress(OSError):
+        while True:
+            os.dup(0)
 
 
 @contextmanager
