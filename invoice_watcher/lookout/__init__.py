@@ -237,8 +237,7 @@ class Lookout:
             self._wanted.all(0.0)  # only a look at all of the folder can choose anew
             return
         tasks = self._judge.tasks(new, {}, self._known, now)
-        for task in self._beyond.keep_back(tasks) if self._beyond else tasks:
-            schedule.add_ready(task)
+        schedule.add_ready(self._beyond.keep_back(tasks) if self._beyond else tasks)
 
     def not_ready(self, task: Task, unready: Unready) -> None:
         """A worker left a file where it was."""

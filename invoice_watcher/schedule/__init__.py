@@ -36,7 +36,7 @@ class Schedule:
         self._under_way: dict[str, Task] = {}
         self._probed: Counter[str] = Counter()
         self._begun: set[str] | None = None  # names of what was started since a scan began; None between scans
-        self.offers = 0
+        self.offers = 0  # how often something ready came in
         self._count = 0
 
     def selection(self, most: int, queue_of: Callable[[str], str]) -> Selection:
@@ -61,8 +61,13 @@ class Schedule:
         self._line_up([task for task in found if task.invoice.name not in taken], newest_ns)
         return [task.invoice.name for task in found if task.invoice.name in taken]
 
-    def add_ready(self, task: Task) -> None:
-        """Add a ready task between two scans; no file of that name is here, nor under way."""
+    def add_ready(self, tasks: Iterable[Task]) -> None:
+        """Add ready tasks between two scans; no file of such a name is here, nor under way."""
+        for task in tasks:
+            self._add_ready(task)
+            self.offers += 1
+
+    def _add_ready(self, task: Task) -> None:
         queue = task.invoice.queue
         self._behind.setdefault(queue, []).append(task)
         head = self._heads.get(queue)

@@ -158,10 +158,9 @@ class ScheduleMachine(RuleBasedStateMachine):
         """What is new in the folder is found by its name, beside what the last scan found."""
         known = {task.invoice.name for task in (*self.ready, *self.under_way)}
         found = [_task(order, arrived, number=number) for order, arrived, number in self.drop]
-        for task in found:
-            if task.invoice.name not in known:
-                self.schedule.add_ready(task)
-                self.ready.append(task)
+        new = [task for task in found if task.invoice.name not in known]
+        self.schedule.add_ready(new)
+        self.ready += new
 
     @rule(order=orders, arrived=st.integers(0, 5), wait=waits)
     def recover(self, order: str, arrived: int, wait: float) -> None:
