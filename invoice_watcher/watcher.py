@@ -194,13 +194,14 @@ class _Observer(InotifyObserver):
 def _try_to_watch(folder: Path) -> None:
     """Raise OSError where the kernel grants no watch; watchdog 6 would never close what it had opened by then."""
     descriptor = inotify_init()
-    try:
-        if descriptor < 0 or inotify_add_watch(descriptor, os.fsencode(folder), _MASK) < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+    if descriptor >= 0 and inotify_add_watch(descriptor, os.fsencode(folder), _MASK) >= 0:
+        # The kernel takes its time to forget a watch (synchronize_srcu in fsnotify): a tenth of the whole start.
+        threading.Thread(target=os.close, args=(descriptor,), name="end of a trial").start()
+        return
+    code = ctypes.get_errno()
+    if descriptor >= 0:
+        os.close(descriptor)
+    raise OSError(code, os.strerror(code))
 
 
 def _threads_of_watchdog() -> set[threading.Thread]:

@@ -16,6 +16,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -73,7 +74,7 @@ class Uploader:
         """
         self._api = api
         self._client = Client(api, api_code)
-        self._any_spelling = _any_spelling(api_code.reveal())
+        self._api_code = api_code
         self._deadlines = Deadlines(api.deadline)
         self._stop = threading.Event()
         self._retrying = Retrying(
@@ -105,6 +106,11 @@ class Uploader:
         """Give back connections and threads; nothing may be under way."""
         self._deadlines.close()
         self._client.close()
+
+    @cached_property
+    def _any_spelling(self) -> re.Pattern[str]:
+        """The API code as any answer may spell it; made with the first one, for it takes as long as some uploads."""
+        return _any_spelling(self._api_code.reveal())
 
     def _try(self, document: Document, deadline: float) -> Outcome:
         return self._exchange(document.invoice.order_id or "", Body(document), deadline).outcome
