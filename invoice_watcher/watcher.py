@@ -19,11 +19,13 @@ import errno
 import logging
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from watchdog.events import (
     EVENT_TYPE_CLOSED,
     EVENT_TYPE_CREATED,
+    DirDeletedEvent,
     DirModifiedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
@@ -166,9 +168,12 @@ class _Listener(FileSystemEventHandler):
         if isinstance(event, DirModifiedEvent) or path in self._own_paths:
             return
         with self._changing:
-            self._is_about_all |= event.event_type not in _ARRIVED or len(self._names) >= _MOST_NAMES
+            name = os.path.basename(path)
+            # A file made with O_TMPFILE (open(2)) is closed as `#` and its inode, before or after it is linked.
+            says_where = event.event_type in _ARRIVED and not name.startswith("#")
+            self._is_about_all |= not says_where or len(self._names) >= _MOST_NAMES
             if not self._is_about_all:
-                self._names.add(os.path.basename(path))
+                self._names.add(name)
         self._on_hint()
 
     def names(self) -> set[str] | None:
@@ -181,6 +186,18 @@ class _Listener(FileSystemEventHandler):
 class _Emitter(InotifyEmitter):
     def get_event_mask_from_filter(self) -> Any:  # noqa: ANN401 - watchdog 6 says int, watchdog 7 a NewType of it
         return _MASK
+
+    def on_thread_start(self) -> None:
+        """Have an overflow of the kernel's queue give a hint that is about no name; watchdog 6 tells nobody of it."""
+        super().on_thread_start()
+        group: Any = self._inotify
+        told: Callable[[], None] | None = getattr(group, "on_queue_overflow", None)
+        if told is not None:
+            group.on_queue_overflow = partial(self._overflown, told)
+
+    def _overflown(self, told: Callable[[], None]) -> None:
+        told()
+        self.queue_event(DirDeletedEvent(self.watch.path))
 
 
 class _Observer(InotifyObserver):

@@ -36,14 +36,14 @@ SOURCES = [*Source]
 
 
 def _problem(source: Source = Source.API, code: int | None = 103) -> Problem:
-    return Problem(source, code, "reason", "message 4711", "hint")
+    return Problem(source, code, "reason", "message SO-4711", "hint")
 
 
 def _attempt(
     result: str | None, filed: str | None, problem: Problem | None = None, seconds: float | None = 0.2
 ) -> Attempt:
     taken = None if result is None else seconds
-    return Attempt("4711.pdf", "4711", result, taken, filed, "4711.pdf", problem)  # type: ignore[arg-type]
+    return Attempt("SO-4711.pdf", "SO-4711", result, taken, filed, "SO-4711.pdf", problem)  # type: ignore[arg-type]
 
 
 def _standing(**changes: object) -> Standing:
@@ -108,7 +108,7 @@ def test_no_answer_makes_a_new_series(code: int | None, source: Source) -> None:
     known = _shown(figures).keys()
     figures.count(_attempt("rejected", "rejected", _problem(source, code)))
     assert _shown(figures).keys() == known
-    assert b"4711" not in figures.text(machine=True)
+    assert b"SO-4711" not in figures.text(machine=True)
 
 
 def test_an_age_is_that_of_now() -> None:

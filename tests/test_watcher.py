@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +24,6 @@ from tests.support.children import needs_root, unshared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 
 _NAMESPACE = ["unshare", "--map-root-user"]
@@ -125,6 +127,47 @@ def test_a_hint_says_at_which_name_to_look(drop: Path, deliver: str, name: str) 
         assert ear.hears()
         assert ear.watcher.names() == {name}
         assert ear.watcher.names() == set()
+
+
+def test_a_file_without_a_name_says_nothing_of_the_one_it_gets(drop: Path) -> None:
+    """Made with O_TMPFILE and linked, as some programs do: the only hint bears the kernel's own word for it."""
+    with ear_on(drop) as ear:
+        descriptor = os.open(drop, os.O_TMPFILE | os.O_WRONLY)
+        os.link(f"/proc/self/fd/{descriptor}", drop / "12345.pdf", src_dir_fd=descriptor)  # or Python does not follow
+        os.close(descriptor)
+        assert ear.hears()
+        assert ear.watcher.names() in (None, {"12345.pdf"}), "newer kernels tell the name"
+
+
+def test_an_overflow_of_the_kernels_queue_is_a_hint_about_all_of_the_folder(drop: Path) -> None:
+    """What the kernel could not tell may have been anything; only watchdog 7 and later pass that on."""
+    program = """
+import os, sys, time
+from pathlib import Path
+from invoice_watcher.watcher import Watcher
+hints = []
+watcher = Watcher(Path(sys.argv[1]), lambda: hints.append(None))
+watcher.start()
+print("stopped", flush=True)
+os.kill(os.getpid(), 19)
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    if watcher.names() is None:
+        print("all")
+        break
+    time.sleep(0.001)
+watcher.stop()
+"""
+    if version("watchdog").split(".")[0] < "7":
+        pytest.skip("this watchdog passes nothing on")
+    with subprocess.Popen([sys.executable, "-c", program, drop], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "stopped\n"
+        until(lambda: "T (stopped)" in Path(f"/proc/{child.pid}/status").read_text(encoding="ascii"))
+        for number in range(int(Path("/proc/sys/fs/inotify/max_queued_events").read_text(encoding="ascii")) + 10):
+            (drop / f"{number % 2}.tmp").write_bytes(b"")
+        child.send_signal(signal.SIGCONT)
+        assert child.stdout.read() == "all\n"
 
 
 def test_a_deletion_says_nothing_of_the_names_that_are_left(drop: Path) -> None:

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 from invoice_watcher.errors import FolderError
 from invoice_watcher.lookout.findings import Findings, Unfinished
 from invoice_watcher.lookout.judge import Judge
-from invoice_watcher.lookout.wanted import Wanted
+from invoice_watcher.lookout.wanted import NEVER, Wanted
 from invoice_watcher.mounts import gives_hints
 from invoice_watcher.settling import Clock
 from invoice_watcher.spool import GONE
 from invoice_watcher.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from invoice_watcher.complaints import Complaints
@@ -97,7 +97,7 @@ class Lookout:
         self._wanted = Wanted()
         self._wanted.all(0.0)
         self._judge = Judge(spool, folder, settle, naming, complaints, wanted=self._wanted)
-        self._was_hinted = False  # since the last look at all of the folder
+        self._hinted_at = NEVER  # the first time since the last look at all of the folder began
         self._look: _Look | None = None
         self._began = self._looked_on = self._took = 0.0
         self._glanced_at = self._glance_took = 0.0
@@ -123,9 +123,9 @@ class Lookout:
         names = self._watcher.names() if self._watcher else None
         if names is None:
             self._wanted.all(0.0)
-            return
-        self._was_hinted = True
-        for name in names:
+        elif names:
+            self._hinted_at = min(self._hinted_at, time.monotonic())
+        for name in names or ():
             self._wanted.name(name, 0.0)
 
     @property
@@ -152,13 +152,12 @@ class Lookout:
         """Return when to look, or to look on, monotonic seconds; `busy` while there is more to do than workers."""
         if self._look is not None:
             return self._looked_on
-        rested = self._glanced_at + (_BUSY_GLANCE if busy else _REST * self._glance_took)
-        return min(self._all_due_at(busy=busy), max(self._wanted.next_at, rested))
+        return min(self._all_due_at(busy=busy), self._glance_due_at(busy=busy))
 
     def look(self, schedule: Schedule, *, busy: bool = False) -> None:
         """Look at what is due, or look on for a moment, and offer what is ready, once it is known what goes first."""
         began = time.monotonic()
-        if self._look is None and self._wanted.next_at <= began < self._all_due_at(busy=busy):
+        if self._look is None and self._glance_due_at(busy=busy) <= began:
             self._glance(schedule)
             return
         look = self._look or self._begin(schedule)
@@ -174,19 +173,26 @@ class Lookout:
         look.took += time.thread_time() - spent
         self._looked_on, self._took = time.monotonic(), look.took
 
+    def _glance_due_at(self, *, busy: bool) -> float:
+        """When to glance; not once all of the folder is wanted, for a file that nobody named may be older."""
+        rested = self._glanced_at + max(_REST * self._glance_took, _BUSY_GLANCE if busy else 0.0)
+        due = max(self._wanted.next_at, rested)
+        return due if due < min(self._wanted.all_at, self._all_due_at(busy=busy)) else NEVER
+
     def _all_due_at(self, *, busy: bool) -> float:
         wanted = min(self._began + self._rescan, self._wanted.all_at)
         if self._beyond and not busy:
             wanted = self._began
-        if self._was_hinted:
-            wanted = min(wanted, self._looked_on + _LONG_REST * self._took)
+        # Where a look takes longer than a slice, the glance at what was hinted goes first.
+        hinted = self._hinted_at + (_REST * self._took if self._took > _SLICE else 0.0)
+        wanted = min(wanted, max(hinted, self._looked_on + _LONG_REST * self._took))
         return max(wanted, self._looked_on + max(_REST * self._took, _BUSY_REST if busy else 0.0))
 
     def _begin(self, schedule: Schedule) -> _Look:
         began = time.monotonic()
         if self._began and began >= self._began + self._rescan:
             self._keep_watching()
-        self._began, self._was_hinted = began, False
+        self._began, self._hinted_at = began, NEVER
         self._wanted.clear()
         self._judge.begin_scan(_now())
         entries = self._spool.scan(self._is_ignored)
@@ -206,26 +212,37 @@ class Lookout:
     def _end(self, look: _Look, schedule: Schedule, now: Clock) -> None:
         self._look, self._known = None, look.findings
         self._judge.end_scan()
+        self._catch_up(look, schedule, now)
         chosen, self._beyond = look.selection.chosen(), look.selection.beyond
         tasks = self._judge.tasks(chosen, schedule.ready_by_name(), self._known, now)
         left_out = schedule.offer(self._beyond.keep_back(tasks), look.selection.newest_ns)
         self._left_out = set(left_out)
         self._judge.again(left_out, now)
 
+    def _catch_up(self, look: _Look, schedule: Schedule, now: Clock) -> None:
+        """See what arrived where the look had been already: it may be older than a file of its order that was seen."""
+        if self._watcher:
+            self.hinted()
+        if names := self._wanted.take(now.mono):
+            look.selection.see_again(set(names), self._ready_among(names, schedule, now))
+
     def _glance(self, schedule: Schedule) -> None:
         """Look at the names that are due, and offer those that are ready; in the folder as a whole nothing changes."""
         now = _now()
         spent = time.thread_time()
         names = self._wanted.take(now.mono)
+        self._add(self._ready_among(names, schedule, now), names, schedule, now)
+        self._glance_took = time.thread_time() - spent
+        self._glanced_at = time.monotonic()
+
+    def _ready_among(self, names: Collection[str], schedule: Schedule, now: Clock) -> list[Entry]:
+        """Look at these names alone; return those that are ready, and know of the others."""
         found = self._spool.glance(names, self._is_ignored)
         self._left_out.difference_update(names)
         for name in names:
             self._known.forget(name)
         under_way = schedule.names_under_way()
-        ready = [entry for entry in found if self._judge.sees_ready(entry, self._known, under_way, now)]
-        self._add(ready, names, schedule, now)
-        self._glance_took = time.thread_time() - spent
-        self._glanced_at = time.monotonic()
+        return [entry for entry in found if self._judge.sees_ready(entry, self._known, under_way, now)]
 
     def _add(self, ready: Iterable[Entry], names: Iterable[str], schedule: Schedule, now: Clock) -> None:
         """Offer what a glance at these names found ready, beside what is offered already."""

@@ -8,6 +8,7 @@ hash stands for the order, and two orders that share one only wait for each othe
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ class Beyond:
     def keep_back(self, tasks: Iterable[Task]) -> list[Task]:
         """Return those of these that overtake none; the others are here from now on."""
         found = list(tasks)
-        oldest = self._oldest_ns({hash(task.invoice.queue) for task in found})
+        here = self._of({hash(task.invoice.queue) for task in found})
         kept = []
         for task in found:
-            if task.arrived_ns <= oldest.get(hash(task.invoice.queue), task.arrived_ns):
+            others = here.get(hash(task.invoice.queue), {task.arrived_ns})
+            if task.arrived_ns <= min(others):
                 kept.append(task)
-            else:
+            elif task.arrived_ns not in others:  # or it was kept back before
                 self._add(task.invoice.queue, task.arrived_ns)
         return kept
 
@@ -54,11 +56,11 @@ class Beyond:
         self._keys.append(hash(queue))
         self._arrived_ns.append(arrived_ns)
 
-    def _oldest_ns(self, keys: set[int]) -> dict[int, int]:
-        """Return when the oldest of each of these queues came; those that have none here are left out."""
+    def _of(self, keys: set[int]) -> dict[int, set[int]]:
+        """Return when the files of each of these queues came; queues that have none here are left out."""
         met = keys.intersection(self._keys)
-        oldest: dict[int, int] = {}
+        found: defaultdict[int, set[int]] = defaultdict(set)
         for key, arrived_ns in zip(self._keys, self._arrived_ns, strict=True) if met else ():
             if key in met:
-                oldest[key] = min(arrived_ns, oldest.get(key, arrived_ns))
-        return oldest
+                found[key].add(arrived_ns)
+        return found

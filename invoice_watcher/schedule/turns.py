@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.schedule.beyond import Beyond
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from invoice_watcher.schedule.task import Task
     from invoice_watcher.settling import Entry
@@ -63,6 +63,14 @@ class Selection:
         self._held += 1
         if self._held > self._most + self._most // _SLACK:
             self._cut()
+
+    def see_again(self, names: Collection[str], entries: Iterable[Entry]) -> None:
+        """Take the files of these names into account as they are by now: what arrived, or changed, during the scan."""
+        for lane, held in self._lanes.items():
+            self._lanes[lane] = kept = [one for one in held if one.name not in names]
+            self._held -= len(held) - len(kept)
+        for entry in entries:
+            self.add(entry)
 
     def chosen(self) -> list[Entry]:
         """Return what may be held, in no particular order."""
@@ -133,6 +141,8 @@ class Turns:
 
     def add(self, task: Task) -> None:
         """Hold one more."""
+        if self._newest_ns is not None:  # one that no scan has found yet counts as well
+            self._newest_ns = max(self._newest_ns, task.arrived_ns)
         is_newcomer = self.horizon_ns is not None and task.arrived_ns > self.horizon_ns
         (self._newcomers if is_newcomer else self._backlog).add(task)
 

@@ -14,6 +14,7 @@ from invoice_watcher.lookout import Lookout
 from invoice_watcher.naming import Naming
 from invoice_watcher.schedule import Schedule
 from tests.integration.program import until
+from tests.support.box import PDF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +44,13 @@ class Eyes:
         assert self._hinted.wait(5)
         self._hinted.clear()
         self.lookout.hinted()
+
+    def forget_what_it_hears(self) -> None:
+        """Let the hint that comes be lost."""
+        assert self._hinted.wait(5)
+        assert self.lookout._watcher is not None
+        assert self.lookout._watcher.names()
+        self._hinted.clear()
 
     def look(self) -> None:
         """Look at what is due now, or becomes due soon."""
@@ -95,14 +103,67 @@ def test_every_hint_leads_to_a_look_at_all_of_the_folder(
     eyes = eyes_on()
     monkeypatch.setattr("invoice_watcher.lookout._LONG_REST", 1000.0)
     box.put("1.pdf")
-    watcher = eyes.lookout._watcher
-    assert watcher is not None
-    until(watcher.names, "it is told, and forgotten")
+    eyes.forget_what_it_hears()
     assert not eyes.wants_all
     box.put("2.pdf")
     eyes.hear()
     while len(eyes.ready) < 2:
         eyes.look()
+    assert not eyes.wants_all, "once is enough"
+
+
+def test_a_hint_after_a_long_rest_is_followed_by_a_glance_first(
+    box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the folder, who drops the first file in an hour does not wait until all of it has been seen."""
+    eyes = eyes_on()
+    monkeypatch.setattr("invoice_watcher.lookout._LONG_REST", 0.0)
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    monkeypatch.setattr("invoice_watcher.lookout._REST", 1000.0)
+    eyes.lookout._looked_on = eyes.lookout._glanced_at = 0.0
+    box.put("2.pdf")
+    eyes.hear()
+    eyes.look()
+    assert eyes.ready == ["2.pdf"]
+    assert not eyes.lookout.is_looking
+
+
+def test_nothing_is_glanced_at_while_all_of_the_folder_is_wanted(
+    box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that nobody named may be older than one that somebody did, and for the same order."""
+    eyes = eyes_on()
+    monkeypatch.setattr("invoice_watcher.lookout._REST", 1000.0)
+    (box.drop / "5.pdf.part").write_bytes(PDF)
+    eyes.hear()
+    (box.drop / "5.pdf").hardlink_to(box.drop / "5.pdf.part")
+    (box.drop / "5.pdf.part").unlink()
+    eyes.hear()
+    box.put("5.doc")
+    eyes.hear()
+    while not eyes.ready:
+        eyes.look()
+    assert eyes.ready == ["5.pdf", "5.doc"]
+
+
+def test_what_arrives_behind_a_look(box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that has passed a name by sees it before it offers a younger file of the same order."""
+    for number in range(200):
+        box.put(f"a{number}.pdf")
+    eyes = eyes_on(most=1000)
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    eyes.lookout._wanted.all(0.0)
+    eyes.look()
+    for number in range(200):
+        eyes.lookout.look(eyes.schedule)
+        if number == 3:
+            seen = [box.put(f"q{order}.pdf").name for order in range(40)]
+            until(lambda: len(eyes.lookout._watcher._listener._names) == 40)  # type: ignore[union-attr]
+            seen += [box.put(f"q{order}.doc").name for order in range(40)]
+        if number > 3 and not eyes.lookout.is_looking:
+            break
+    for order in range(40):
+        assert f"q{order}.pdf" in eyes.ready or f"q{order}.doc" not in eyes.ready
 
 
 def test_what_has_to_settle_is_looked_at_again_by_its_name(box: Box, eyes_on: Callable[..., Eyes]) -> None:

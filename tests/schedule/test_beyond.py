@@ -54,6 +54,7 @@ def test_none_overtakes(left_out: list[tuple[int, str, int]], held: list[tuple[i
         assert (one in kept) == (not older)
     assert len(beyond) + len(kept) == len(everything)
     assert beyond.keep_back(one for one in offered if one not in kept) == []
+    assert len(beyond) + len(kept) == len(everything), "who is kept back twice is counted once"
 
 
 @given(first=folders, second=folders, most=st.integers(4, 20))

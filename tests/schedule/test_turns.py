@@ -170,3 +170,13 @@ def test_each_lane_keeps_its_oldest(found: list[tuple[int, int]], most: int, hor
         kept = sorted(set(chosen) & set(lane))
         assert kept == sorted(lane)[: len(kept)]
         assert len(kept) >= min(len(lane), most // len(lanes))
+
+
+def test_what_was_seen_between_two_scans_is_backlog_when_a_pause_ends() -> None:
+    """After an outage what lies there goes by age, whether a scan or a glance has found it first."""
+    turns = at_start(*(early := [task(1), task(2)]))
+    late = [task(moment) for moment in (10, 11, 12, 13)]
+    for one in late:
+        turns.add(one)
+    turns.begin_anew()
+    assert given_out(turns) == [*early, *late]
