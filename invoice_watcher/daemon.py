@@ -173,7 +173,7 @@ class Daemon:
 
     def _start_what_may(self, now: float) -> None:
         """Begin what may begin; nothing, once somebody has asked for a stop."""
-        while not (self._queue.is_full or self._mailbox.holds_stop or signals.pending()):
+        while not (self._queue.is_full or self._mailbox.holds_stop or signals.is_stop_sent()):
             if (task := self._queue.next(now)) is None:
                 return
             self._workers.give(task)

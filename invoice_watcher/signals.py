@@ -2,27 +2,26 @@
 
 A handler that Python runs in the main thread can be slept through: a signal that arrives between its last look and the
 wait that follows is only heard when the wait ends. But what the kernel calls writes to a pipe at once
-(`set_wakeup_fd`, signal, Python docs), and a thread reads from that. Guarantees: none is lost from the moment `listen`
-returns; one that was sent before `pending` is asked is known to it, though its call may still be to come. Raises
-nothing.
+(`set_wakeup_fd`, signal, Python docs), and a thread reads from that. While the main thread does not wait, the handler
+runs before anything else does there: so it is known then that a stop was sent, though its call may still be to come.
+Guarantees: no signal is lost from the moment `listen` returns. Raises nothing.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from types import FrameType
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 GRACE = 20.0  # seconds that what is being sent may take to end by itself after a stop
 _AT_ONCE = 64  # signals read in one go
-_sent = select.poll()
-_hearing = threading.Event()  # what was read is being told
+_sent: set[int] = set()  # the stops among those that were sent
 
 
 def listen(numbers: Collection[signal.Signals], heard: Callable[[signal.Signals], None]) -> None:
@@ -31,23 +30,21 @@ def listen(numbers: Collection[signal.Signals], heard: Callable[[signal.Signals]
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in numbers:
-        signal.signal(number, lambda *_: None)
-    _sent.register(reading, select.POLLIN)
+        signal.signal(number, _note)
     threading.Thread(target=_listen, args=(reading, heard), name="signals", daemon=True).start()
 
 
-def pending() -> bool:
-    """Tell whether a signal was sent that `heard` was not called for yet."""
-    # Twice, for one that arrives during the first may only have interrupted it (poll(2), EINTR).
-    return bool(_sent.poll(0) or _sent.poll(0)) or _hearing.is_set()
+def is_stop_sent() -> bool:
+    """Tell whether a stop was ever sent; to be asked by the main thread."""
+    return bool(_sent)
+
+
+def _note(number: int, _frame: FrameType | None) -> None:
+    if number in STOPS:
+        _sent.add(number)
 
 
 def _listen(reading: int, heard: Callable[[signal.Signals], None]) -> None:
-    waiting = select.poll()
-    waiting.register(reading, select.POLLIN)
     while True:
-        waiting.poll()
-        _hearing.set()  # before it is read, so that at every moment one or the other tells of it
         for number in os.read(reading, _AT_ONCE):
             heard(signal.Signals(number))
-        _hearing.clear()

@@ -46,9 +46,6 @@ NEEDED = {
         2, "the claim is on disk before anything is sent; the decision, before its note goes"
     ),
     "ioctl <socket> FIONBIO": Need(2, "urllib3 sets the time limits for sending and for the answer"),
-    "poll <pipe> POLLIN": Need(
-        3, "was a stop asked for, before another one is begun? Twice, for one that arrives may only interrupt the first"
-    ),
     "poll <socket> POLLIN": Need(3, "has the API closed the connection? Is the answer there?"),
     "poll <socket> POLLOUT": Need(1, "Python waits within the time limit until it may send"),
     "sendto <socket>": Need(1, "the request, head and document in one"),
