@@ -2,8 +2,8 @@
 
 Hints and the clock say when; the scan says what; `judge` says whether. A look at all of the folder is made in slices,
 for one with a million names takes seconds, and the loop has uploads to begin and signals to heed meanwhile; only when
-all has been seen is anything offered, for the oldest goes first and may come last. A hint about one name is worth a
-*glance* at that name alone, at once; all of the folder is looked at as well, in its own time.
+all has been seen is anything offered, for the oldest goes first and may come last. Where that takes long, a hint about
+one name is worth a *glance* at that name alone, at once; all of the folder is looked at as well, in its own time.
 
 Guarantees: every change is seen within one rescan, hints or no hints; a storm of hints costs a bounded share of the
 processor; the number of files held in memory is bounded, in fair shares (see `schedule`), and the others have their
@@ -45,6 +45,7 @@ _SLACK = 4  # a quarter more may be held until the next look
 _SLICE = 0.005  # seconds, about, that the loop looks on without doing anything else
 _AT_ONCE = 32  # names that are seen between two looks at the clock
 _REST = 2.0  # times the processor time of the last look, before a hint brings the next one
+_LONG_LOOK = 0.05  # seconds of the processor, from which on a glance at single names is worth its while
 _LONG_REST = 20.0  # the same, where a glance has seen already what the hint was about
 _BUSY_REST = 1.0  # seconds, while there is enough to do
 _BUSY_GLANCE = 0.25  # seconds from one glance to the next, likewise
@@ -175,6 +176,8 @@ class Lookout:
 
     def _glance_due_at(self, *, busy: bool) -> float:
         """When to glance; not once all of the folder is wanted, for a file that nobody named may be older."""
+        if self._took < _LONG_LOOK:
+            return NEVER
         rested = self._glanced_at + max(_REST * self._glance_took, _BUSY_GLANCE if busy else 0.0)
         due = max(self._wanted.next_at, rested)
         return due if due < min(self._wanted.all_at, self._all_due_at(busy=busy)) else NEVER
@@ -183,9 +186,10 @@ class Lookout:
         wanted = min(self._began + self._rescan, self._wanted.all_at)
         if self._beyond and not busy:
             wanted = self._began
-        # Where a look takes longer than a slice, the glance at what was hinted goes first.
-        hinted = self._hinted_at + (_REST * self._took if self._took > _SLICE else 0.0)
-        wanted = min(wanted, max(hinted, self._looked_on + _LONG_REST * self._took))
+        if self._took < _LONG_LOOK:
+            wanted = min(wanted, self._hinted_at, self._wanted.next_at)
+        else:  # the glance goes first
+            wanted = min(wanted, max(self._hinted_at + _REST * self._took, self._looked_on + _LONG_REST * self._took))
         return max(wanted, self._looked_on + max(_REST * self._took, _BUSY_REST if busy else 0.0))
 
     def _begin(self, schedule: Schedule) -> _Look:

@@ -76,6 +76,7 @@ def eyes_on(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     def open_eyes(**options: float) -> Eyes:
         eyes = Eyes(box, **options)  # type: ignore[arg-type]  # most is a whole number
         opened.append(eyes)
+        monkeypatch.setattr("invoice_watcher.lookout._LONG_LOOK", 0.0)
         monkeypatch.setattr("invoice_watcher.lookout._LONG_REST", 1e9)
         return eyes
 
@@ -118,7 +119,6 @@ def test_a_hint_after_a_long_rest_is_followed_by_a_glance_first(
     """However large the folder, who drops the first file in an hour does not wait until all of it has been seen."""
     eyes = eyes_on()
     monkeypatch.setattr("invoice_watcher.lookout._LONG_REST", 0.0)
-    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
     monkeypatch.setattr("invoice_watcher.lookout._REST", 1000.0)
     eyes.lookout._looked_on = eyes.lookout._glanced_at = 0.0
     box.put("2.pdf")
@@ -126,6 +126,20 @@ def test_a_hint_after_a_long_rest_is_followed_by_a_glance_first(
     eyes.look()
     assert eyes.ready == ["2.pdf"]
     assert not eyes.lookout.is_looking
+
+
+def test_a_small_folder_is_looked_at_whole(
+    box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That costs less than to keep apart what was told and what was not."""
+    eyes = eyes_on()
+    monkeypatch.setattr("invoice_watcher.lookout._LONG_LOOK", 3600.0)
+    box.put("1.pdf")
+    eyes.forget_what_it_hears()
+    box.put("2.pdf")
+    eyes.hear()
+    eyes.look()
+    assert eyes.ready == ["1.pdf", "2.pdf"]
 
 
 def test_nothing_is_glanced_at_while_all_of_the_folder_is_wanted(
