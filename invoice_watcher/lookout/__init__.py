@@ -216,7 +216,8 @@ class Lookout:
     def _end(self, look: _Look, schedule: Schedule, now: Clock) -> None:
         self._look, self._known = None, look.findings
         self._judge.end_scan()
-        self._catch_up(look, schedule, now)
+        if look.took:  # in slices before this one
+            self._catch_up(look, schedule, now)
         chosen, self._beyond = look.selection.chosen(), look.selection.beyond
         tasks = self._judge.tasks(chosen, schedule.ready_by_name(), self._known, now)
         left_out = schedule.offer(self._beyond.keep_back(tasks), look.selection.newest_ns)
