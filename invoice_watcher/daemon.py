@@ -21,7 +21,8 @@ from invoice_watcher.backoff import RetryRules
 from invoice_watcher.census import Census
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.control import Question
-from invoice_watcher.delivery import Delivery, Filed, Fit, NotReady, Report, Waiting
+from invoice_watcher.delivery import Delivery
+from invoice_watcher.ending import Filed, Fit, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
 from invoice_watcher.heartbeat import Heartbeat
 from invoice_watcher.journey import attempt_of, log_completed, log_pause, log_report, log_suspect

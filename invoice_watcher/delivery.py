@@ -12,9 +12,9 @@ from __future__ import annotations
 import errno
 import time
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
 from invoice_watcher.escaping import encodable
 from invoice_watcher.hints import hint_for
 from invoice_watcher.outcome import (
@@ -30,13 +30,14 @@ from invoice_watcher.outcome import (
 from invoice_watcher.policy import api_code_doubted
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
 from invoice_watcher.schedule import Decision
-from invoice_watcher.settling import Unready
-from invoice_watcher.spool import GONE, ITS_OWN
+from invoice_watcher.settling import GONE, Unready
+from invoice_watcher.spool import ITS_OWN
 from invoice_watcher.validation import Document, Limits, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from invoice_watcher.ending import Report
     from invoice_watcher.schedule import Task
     from invoice_watcher.spool import Slot, Snapshot, Spool
     from invoice_watcher.uploader import Uploader
@@ -47,44 +48,6 @@ _IN_DOUBT_HINT = (
     " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
     "before you send the invoice another way."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Filed:
-    """It lies in its place under `name`, with its receipt."""
-
-    outcome: Delivered | Rejected
-    name: str
-    sent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """It lies in the work folder, or still in the drop folder when it could not even be claimed."""
-
-    outcome: Deferred
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """It was answered in a way that may be the configuration's fault; `task.decision` holds the answer."""
-
-    outcome: Rejected
-
-
-@dataclass(frozen=True, slots=True)
-class NotReady:
-    """It was left where it is; `GONE` when it is there no longer."""
-
-    unready: Unready
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """It was only looked at, may be sent, and was left where it is."""
-
-
-Report: TypeAlias = Filed | Waiting | Held | NotReady | Fit
 
 
 class Delivery:

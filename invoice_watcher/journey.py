@@ -10,11 +10,11 @@ import logging
 from typing import TYPE_CHECKING, Literal
 
 from invoice_watcher.audience import Attempt
-from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.escaping import escape
 from invoice_watcher.hints import cure_for
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected
-from invoice_watcher.spool import GONE
+from invoice_watcher.settling import GONE
 
 if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
-from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.inspection import Inspection
 from invoice_watcher.outcome import Deferred, Delivered, Fault
 from invoice_watcher.policy import api_code_doubted, keeps_failing, rejected_locally
 from invoice_watcher.schedule import Decision, Schedule, Task
-from invoice_watcher.spool import GONE
+from invoice_watcher.settling import GONE
 
 if TYPE_CHECKING:
     from invoice_watcher.backoff import RetryRules

@@ -69,6 +69,9 @@ class Unready:
     known: bool = False
 
 
+GONE = Unready("is gone", known=True)
+
+
 @dataclass(slots=True)
 class _Hold:
     signature: Signature

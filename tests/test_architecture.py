@@ -26,18 +26,18 @@ LAYERS = [
     {"__init__", "errors", "escaping", "hints", "invoice", "languages", "outcome"},
     # one thing each, of which the others beside it know nothing
     {"answer", "backoff", "complaints", "config", "receipt", "settling", "shortcut", "tally"}
-    | {"affinity", "deadlines", "mailbox", "mounts", "privacy", "scratch", "service", "signals", "streams"}
-    | {"watcher", "workers"},
+    | {"affinity", "deadlines", "mailbox", "mounts", "pacing", "privacy", "scratch", "service", "signals"}
+    | {"streams", "watcher", "workers"},
     # rules, and the parts that stand beside the daemon
-    {"breaker", "content", "demo", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
+    {"breaker", "content", "demo", "ending", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
     # what lies in the folders, and whether it is fit; who is told how things stand
     {"inspection", "spool", "validation"} | {"audience", "control", "status_line"},
-    # the two doors, folder and API, and the look through them; what is filed; who is told by mail
-    {"archive", "lookout", "uploader"} | {"notify"},
+    # what an attempt means for all others; the two doors, folder and API; what is filed; who is told by mail
+    {"archive", "lookout", "queue", "uploader"} | {"notify"},
     # one invoice; and what is done without a daemon
     {"delivery", "resumption", "sending"} | {"checks", "report", "requeuing", "status_page"},
-    # all invoices
-    {"heartbeat", "journey", "progress", "queue"} | {"inquiry", "metrics"},
+    # what people are told of all invoices
+    {"heartbeat", "journey", "progress"} | {"inquiry", "metrics"},
     # the same, for those who are told
     {"census", "listeners"},
     # the loop

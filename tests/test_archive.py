@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher import archive
 from invoice_watcher.archive import Failed, Filing, filed, last_delivered, order_of, shelves_of
 from invoice_watcher.errors import FolderError
 from invoice_watcher.receipt import SUFFIX
@@ -32,7 +31,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files
 @pytest.fixture(autouse=True)
 def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no look count as a long one, because this machine has something else to do."""
-    monkeypatch.setattr(archive, "_LONG", float("inf"))
+    monkeypatch.setattr("invoice_watcher.pacing.LONG", float("inf"))
 
 
 def lay(box: Box, name: str = NAME, state: str = "failed") -> None:
@@ -256,8 +255,8 @@ def test_nothing_is_read_while_nothing_changes(box: Box) -> None:
 
 def test_a_look_that_takes_long_is_taken_seldom(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where very much failed, whoever asks again and again is told for a while what was seen last."""
-    monkeypatch.setattr(archive, "_LONG", 0.0)
-    monkeypatch.setattr(archive, "_REST", float("inf"))
+    monkeypatch.setattr("invoice_watcher.pacing.LONG", 0.0)
+    monkeypatch.setattr("invoice_watcher.pacing.REST", float("inf"))
     failed = Failed(box.failed, 5)
     assert failed.now().count == 0
     lay(box)
@@ -308,7 +307,7 @@ def test_a_name_on_which_somebody_has_mounted_something(box: Box) -> None:
 
 def test_who_looks_back_leaves_the_daemon_its_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an archive of very many, the last deliveries are found at leisure, and found all the same."""
-    monkeypatch.setattr("invoice_watcher.archive.room._LONG", 0.0)
+    monkeypatch.setattr("invoice_watcher.pacing.LONG", 0.0)
     for number in range(600):
         box.put(f"done/{number}.pdf")
     rests: list[float] = []
@@ -320,7 +319,7 @@ def test_who_looks_back_leaves_the_daemon_its_time(box: Box, monkeypatch: pytest
 
 def test_a_look_back_can_be_ended(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop does not wait for it."""
-    monkeypatch.setattr("invoice_watcher.archive.room._LONG", 0.0)
+    monkeypatch.setattr("invoice_watcher.pacing.LONG", 0.0)
     for number in range(600):
         box.put(f"done/{number}.pdf")
 

@@ -10,7 +10,7 @@ import pytest
 from invoice_watcher.census import Census, away
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.config.sections import Settle
-from invoice_watcher.delivery import Filed, Waiting
+from invoice_watcher.ending import Filed, Waiting
 from invoice_watcher.lookout import Lookout, findings
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Fault

@@ -16,7 +16,8 @@ import pytest
 
 from invoice_watcher.backoff import RetryRules
 from invoice_watcher.config import Api, Secret
-from invoice_watcher.delivery import Delivery, Filed, Held, NotReady, Report, Waiting
+from invoice_watcher.delivery import Delivery
+from invoice_watcher.ending import Filed, Held, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderLostError
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Delivered, Fault, Rejected
@@ -24,7 +25,8 @@ from invoice_watcher.policy import keeps_failing
 from invoice_watcher.queue import Queue
 from invoice_watcher.resumption import resumed
 from invoice_watcher.schedule import Decision, Task
-from invoice_watcher.spool import GONE, Completed, Recovered, syscalls
+from invoice_watcher.settling import GONE
+from invoice_watcher.spool import Completed, Recovered, syscalls
 from invoice_watcher.uploader import Uploader
 from invoice_watcher.validation import Limits
 from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box, written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from invoice_watcher.audience import Attempt
-from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.journey import attempt_of
 from invoice_watcher.outcome import Fault
 from invoice_watcher.schedule import Decision, Task

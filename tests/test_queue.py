@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.backoff import RetryRules
-from invoice_watcher.delivery import Filed, NotReady, Waiting
+from invoice_watcher.ending import Filed, NotReady, Waiting
 from invoice_watcher.outcome import Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
-from invoice_watcher.settling import Unready
-from invoice_watcher.spool import GONE
+from invoice_watcher.settling import GONE, Unready
 from tests.support.world import (
     DAY,
     DELIVERED,

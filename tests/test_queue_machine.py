@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from invoice_watcher.backoff import RetryRules
-from invoice_watcher.delivery import Filed, Held, NotReady, Report, Waiting
+from invoice_watcher.ending import Filed, Held, NotReady, Report, Waiting
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
-from invoice_watcher.spool import GONE
+from invoice_watcher.settling import GONE
 from tests.support.world import DELIVERED, WRITING, failure, rejected, task_of
 
 

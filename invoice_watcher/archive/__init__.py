@@ -21,8 +21,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invoice_watcher.archive.room import Filing, Pace, Room, opened
+from invoice_watcher.archive.room import Filing, opened
 from invoice_watcher.errors import FolderError
+from invoice_watcher.pacing import Looks, Pace
 from invoice_watcher.receipt import SUFFIX
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
     from invoice_watcher.naming import Naming
 
 __all__ = ["Failed", "FailedNow", "Filing", "filed", "filing", "last_delivered", "order_of", "shelves_of"]
-
-# A change within one tick of the file system's clock leaves its time as it is; network file systems have the coarsest.
-_TICK_NS = 2_000_000_000
-_LONG = 0.05  # seconds; after a look that took longer,
-_REST = 20  # times as long as that there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,30 +123,18 @@ class Failed:
         self._folder = folder
         self._most = most
         self._known: FailedNow | None = None
-        self._state: tuple[int, ...] = ()
-        self._rest_until = 0.0
+        self._looks = Looks()
 
     def now(self) -> FailedNow:
         """Return what lies there. Raises nothing: a folder that is away is told as such."""
-        started = time.monotonic()
-        if self._known is not None and started < self._rest_until:
+        if self._known is not None and self._looks.rests:
             return self._known
         try:
-            with opened(self._folder) as room:
-                return self._look(room, started)
+            with opened(self._folder) as room, self._looks.at(room.fd) as has_changed:
+                if self._known is None or has_changed:
+                    count, newest = room.newest(self._most)
+                    self._known = FailedNow(count, tuple(newest))
+                return self._known
         except FolderError as error:
             self._known = None
             return FailedNow(None, (), str(error))
-
-    def _look(self, room: Room, started: float) -> FailedNow:
-        state = room.state()
-        if self._known is not None and state == self._state:
-            return self._known
-        looked_ns = time.time_ns()
-        count, newest = room.newest(self._most)
-        self._known = FailedNow(count, tuple(newest))
-        # A change in the same tick as the one before would leave the folder's time as it is.
-        self._state = state if state[-1] < looked_ns - _TICK_NS else ()
-        took = time.monotonic() - started
-        self._rest_until = started + _REST * took if took > _LONG else started
-        return self._known

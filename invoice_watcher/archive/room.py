@@ -9,7 +9,6 @@ import errno
 import heapq
 import os
 import stat
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,13 +22,13 @@ from invoice_watcher.spool.folders import Folder, open_folder
 from invoice_watcher.spool.shelves import MONTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from invoice_watcher.pacing import Pace
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LITTER = Naming.of("")  # whose built-in patterns are all that is asked for
-_LONG = 0.05  # seconds of work, after which a look that nobody waits for
-_REST = 20  # times as long does nothing
 _AT_ONCE = 256  # names between two looks at the clock
 _DAMAGED = "its receipt is damaged, or that of another file"
 _FOREIGN = "its receipt was written by somebody else, and is not believed"
@@ -72,9 +71,10 @@ class Room:
         others_write = os.fstat(folder.fd).st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         self._believed = trusted(folder) if others_write else None
 
-    def state(self) -> tuple[int, ...]:
-        """Return what changes when something comes, goes or gets another name; its time is the last."""
-        return (*self._folder.identity, os.fstat(self._folder.fd).st_mtime_ns)
+    @property
+    def fd(self) -> int:
+        """The folder's descriptor."""
+        return self._folder.fd
 
     def months(self) -> list[str]:
         """Return the names of the folders in it that hold a month's documents."""
@@ -164,21 +164,6 @@ class Room:
         if self._believed is not None and found.st_uid not in self._believed:
             return None, _FOREIGN
         return receipt, None
-
-
-class Pace:
-    """The patience of a look that nobody waits for: after each moment of work it rests for twenty."""
-
-    def __init__(self, rest: Callable[[float], object]) -> None:
-        self._rest = rest
-        self._worked_until = time.thread_time()
-
-    def keep(self) -> None:
-        """Rest, if there was work for more than a moment."""
-        worked = time.thread_time() - self._worked_until
-        if worked > _LONG:
-            self._rest(_REST * worked)
-            self._worked_until = time.thread_time()
 
 
 @contextmanager

@@ -22,8 +22,8 @@ from invoice_watcher.lookout.findings import Findings, Unfinished
 from invoice_watcher.lookout.judge import Judge
 from invoice_watcher.lookout.wanted import NEVER, Wanted
 from invoice_watcher.mounts import gives_hints
-from invoice_watcher.settling import Clock
-from invoice_watcher.spool import GONE
+from invoice_watcher.pacing import LONG, REST
+from invoice_watcher.settling import GONE, Clock
 from invoice_watcher.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ _SLACK = 4  # a quarter more may be held until the next look
 _SLICE = 0.005  # seconds, about, that the loop looks on without doing anything else
 _AT_ONCE = 32  # names that are seen between two looks at the clock
 _REST = 2.0  # times the processor time of the last look, before a hint brings the next one
-_LONG_LOOK = 0.05  # seconds of the processor, from which on a glance at single names is worth its while
-_LONG_REST = 20.0  # the same, where a glance has seen already what the hint was about
+_LONG_LOOK = LONG  # seconds of the processor, from which on a glance at single names is worth its while
+_LONG_REST = REST  # the same, where a glance has seen already what the hint was about
 _BUSY_REST = 1.0  # seconds, while there is enough to do
 _BUSY_GLANCE = 0.25  # seconds from one glance to the next, likewise
 

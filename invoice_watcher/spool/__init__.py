@@ -25,7 +25,6 @@ from invoice_watcher.spool.orphans import Orphans
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import (
-    GONE,
     ITS_OWN,
     OURS,
     Snapshot,
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from invoice_watcher.schedule import Task
 
 __all__ = [
-    "GONE",
     "ITS_OWN",
     "Completed",
     "Folders",

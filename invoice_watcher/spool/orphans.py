@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import deque
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from invoice_watcher.pacing import Looks
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.spool.filing import remove_stale, stale_receipt
 from invoice_watcher.spool.syscalls import exists
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 MOST = 50_000
 _MOST_PENDING = 1000
-_LONG = 0.05  # seconds; a look that took so long is followed by a rest
-_REST = 20.0  # times as long
-_TICK = 2.0  # seconds for which a folder may change without another modification time
 
 
 class Orphans:
@@ -40,8 +37,7 @@ class Orphans:
         self._lock = threading.Lock()
         self._delivered: deque[str] = deque(maxlen=_MOST_PENDING)  # checksums that were not looked for yet
         self._known: dict[tuple[str, int], str | None] = {}  # of each orphan, by name and inode: its checksum
-        self._seen_ns: int | None = None
-        self._rest_until = 0.0
+        self._looks = Looks()
 
     def went_through(self, sha256: str | None) -> None:
         """A document with this checksum was delivered: remove the receipts of its failures."""
@@ -49,22 +45,19 @@ class Orphans:
             return
         with self._lock, suppress(OSError):
             self._delivered.append(sha256)
-            if time.monotonic() >= self._rest_until:
-                self._look()
-                self._remove()
+            if self._looks.rests:
+                return
+            with self._looks.at(self._failed.fd) as has_changed:
+                if has_changed:
+                    self._look()
+            self._remove()
 
     def _look(self) -> None:
-        """Learn which receipts have no document, unless the folder is as it was."""
-        began, changed_ns = time.monotonic(), os.fstat(self._failed.fd).st_mtime_ns
-        if changed_ns == self._seen_ns:
-            return
+        """Learn which receipts have no document."""
         with os.scandir(self._failed.fd) as entries:
             inodes = {entry.name: entry.inode() for entry in islice(entries, MOST + 1)}
         orphans = {} if len(inodes) > MOST else {one: inode for one, inode in inodes.items() if _is_orphan(one, inodes)}
         self._known = {one: self._known.get(one) or self._checksum(one[0]) for one in orphans.items()}
-        self._seen_ns = changed_ns if time.time() - changed_ns / 1e9 > _TICK else None
-        took = time.monotonic() - began
-        self._rest_until = time.monotonic() + (_REST * took if took > _LONG else 0.0)
 
     def _checksum(self, name: str) -> str | None:
         receipt = stale_receipt(name.removesuffix(SUFFIX), self._failed)

@@ -21,7 +21,7 @@ from io import BytesIO
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from invoice_watcher.settling import Signature, Unready
+from invoice_watcher.settling import GONE, Signature, Unready
 from invoice_watcher.spool.syscalls import Lease, lease_for_reading, lease_is_wanted
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 256 * 1024
 
-GONE = Unready("is gone", known=True)
 _WRITING = Unready("is still open for writing")
 _CHANGED = Unready("changed while it was being read")
 _LINKED = Unready("has a second name (hard link)")

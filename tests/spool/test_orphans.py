@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from invoice_watcher import pacing
 from invoice_watcher.spool import orphans
 from invoice_watcher.spool.orphans import Orphans
 from tests.support.box import OTHER_PDF, PDF, written
@@ -81,14 +82,14 @@ def test_a_crowded_folder(box: Box, known: Orphans, monkeypatch: pytest.MonkeyPa
 
 def test_a_long_look_is_followed_by_a_rest(box: Box, known: Orphans, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it rests nothing is looked for, and what was delivered meanwhile is not forgotten."""
-    monkeypatch.setattr(orphans, "_LONG", -1.0)
-    monkeypatch.setattr(orphans, "_REST", 1e9)
+    monkeypatch.setattr(pacing, "LONG", -1.0)
+    monkeypatch.setattr(pacing, "REST", 1e9)
     known.went_through(None)
     known.went_through("0" * 64)
     box.put(RECEIPT, written("failed", "999.pdf"))
     known.went_through(SHA256)
     assert RECEIPT in box.names()
-    monkeypatch.setattr(known, "_rest_until", 0.0)
+    monkeypatch.setattr(known._looks, "_rests_until", 0.0)
     known.went_through("1" * 64)
     assert RECEIPT not in box.names()
 

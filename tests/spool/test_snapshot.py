@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher.settling import Unready
+from invoice_watcher.settling import GONE, Unready
 from invoice_watcher.spool import leases_work
 from invoice_watcher.spool.snapshot import (
-    GONE,
     Snapshot,
     UnreadableError,
     is_unchanged,

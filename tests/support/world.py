@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, TypeAlias
 
 from invoice_watcher.backoff import RetryRules
-from invoice_watcher.delivery import Filed, Fit, Held, NotReady, Report, Waiting
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.invoice import Invoice, Kind, OrderId
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
 from invoice_watcher.queue import Queue

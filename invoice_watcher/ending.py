@@ -1,0 +1,48 @@
+"""How one attempt ended, as a worker reports it to the loop. Values; raises nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from invoice_watcher.outcome import Deferred, Delivered, Rejected
+    from invoice_watcher.settling import Unready
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """It lies in its place under `name`, with its receipt."""
+
+    outcome: Delivered | Rejected
+    name: str
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It lies in the work folder, or still in the drop folder when it could not even be claimed."""
+
+    outcome: Deferred
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It was answered in a way that may be the configuration's fault; `task.decision` holds the answer."""
+
+    outcome: Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """It was left where it is; `GONE` when it is there no longer."""
+
+    unready: Unready
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """It was only looked at, may be sent, and was left where it is."""
+
+
+Report: TypeAlias = Filed | Waiting | Held | NotReady | Fit
