@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from invoice_watcher import archive, status_page
+from invoice_watcher import status_page
 from invoice_watcher.audience import Aside
 from invoice_watcher.naming import Naming
 from invoice_watcher.receipt import encode, timestamp
@@ -37,7 +37,7 @@ def places(tmp_path: Path) -> Places:
 @pytest.fixture(autouse=True)
 def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no look into the folders count as a long one, because this machine has something else to do."""
-    monkeypatch.setattr(archive, "_LONG", float("inf"))
+    monkeypatch.setattr("invoice_watcher.pacing.LONG", float("inf"))
 
 
 def made(places: Places) -> StatusPage:
