@@ -10,6 +10,7 @@ Guarantees: no signal is lost from the moment `listen` returns. Raises nothing.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -45,6 +46,9 @@ def _note(number: int, _frame: FrameType | None) -> None:
 
 
 def _listen(reading: int, heard: Callable[[signal.Signals], None]) -> None:
+    waiting = select.poll()
+    waiting.register(reading, select.POLLIN)
     while True:
+        waiting.poll()
         for number in os.read(reading, _AT_ONCE):
             heard(signal.Signals(number))
