@@ -23,6 +23,7 @@ STOPS = (signal.SIGTERM, signal.SIGINT)
 GRACE = 20.0  # seconds that what is being sent may take to end by itself after a stop
 _AT_ONCE = 64  # signals read in one go
 _sent: set[int] = set()  # the stops among those that were sent
+_listened: set[signal.Signals] = set()
 
 
 def listen(numbers: Collection[signal.Signals], heard: Callable[[signal.Signals], None]) -> None:
@@ -32,7 +33,18 @@ def listen(numbers: Collection[signal.Signals], heard: Callable[[signal.Signals]
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in numbers:
         signal.signal(number, _note)
+        _listened.add(number)
     threading.Thread(target=_listen, args=(reading, heard), name="signals", daemon=True).start()
+
+
+def end() -> None:
+    """From here on nothing is heard: the program ends, and its status stands.
+
+    What has a handler gets its default back when the interpreter ends, so one more stop would kill it (finisignal in
+    CPython's signalmodule.c); what is ignored stays so.
+    """
+    for number in _listened:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def is_stop_sent() -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from invoice_watcher import __version__, logs, privacy, streams
+from invoice_watcher import __version__, logs, privacy, signals, streams
 from invoice_watcher.cli.options import DEFAULT_CONFIG, tell_unprinted
 from invoice_watcher.errors import ConfigError, ExitStatus, InvoiceWatcherError
 from invoice_watcher.escaping import escape
@@ -36,6 +36,7 @@ def main() -> NoReturn:
     if tell_unprinted():
         status = status or ExitStatus.REJECTED
     logs.shutdown()
+    signals.end()
     sys.exit(status)
 
 

@@ -207,6 +207,7 @@ class Lookout:
         """See some more of the folder; True when all has been seen."""
         under_way = schedule.names_under_way()
         for number, entry in enumerate(look.entries, 1):
+            self._wanted.forget(entry.name)
             if self._judge.sees_ready(entry, look.findings, under_way, now):
                 look.selection.add(entry)
             if number % _AT_ONCE == 0 and time.monotonic() > now.mono + _SLICE:

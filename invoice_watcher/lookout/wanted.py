@@ -31,6 +31,10 @@ class Wanted:
         """Look at all of the folder then, at the latest."""
         self.all_at = min(self.all_at, moment)
 
+    def forget(self, name: str) -> None:
+        """This one has just been looked at."""
+        self._names.pop(name, None)
+
     def take(self, now: float) -> list[str]:
         """Return the names that are due, which are wanted no longer."""
         due = [name for name, moment in self._names.items() if moment <= now]

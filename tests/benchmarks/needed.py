@@ -25,9 +25,7 @@ _DROPPED, _CLAIMED, _NOTE, _RECEIPT = (
 )
 
 NEEDED = {
-    f"newfstatat {_DROPPED}": Need(
-        4, "when was it last changed? Each scan while it waits, and one that was told of it meanwhile"
-    ),
+    f"newfstatat {_DROPPED}": Need(3, "the scan looks when it was last changed, once or twice while it waits"),
     f"openat {_DROPPED}": Need(1, "it is opened without following links"),
     f"newfstatat <{_DROPPED}>": Need(2, "is it what the scan saw? Before it is read, and before it is claimed"),
     f"fcntl <{_DROPPED}> F_SETLEASE, F_RDLCK": Need(2, "has nobody it open for writing? At the same two moments"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,8 @@ def test_the_administrators_choice_is_kept(daemon: Program) -> None:
     """All threads of the daemon run on one of the processors that it may use."""
     chosen = set()
     for task in Path(f"/proc/{daemon.pid}/task").iterdir():
-        chosen.add(frozenset(os.sched_getaffinity(int(task.name))))
+        with suppress(ProcessLookupError):  # threads come and go
+            chosen.add(frozenset(os.sched_getaffinity(int(task.name))))
     assert len(chosen) == 1
     (one,) = chosen.pop()
     assert one in os.sched_getaffinity(0)

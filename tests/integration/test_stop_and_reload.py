@@ -270,3 +270,19 @@ def test_the_service_manager_hears_of_a_reload_but_of_no_end(place: Place, start
             told += manager.recv(4096).decode() + "\n"
     kinds = [line.partition("=")[0] for line in told.splitlines() if not line.startswith(("STATUS", "MONOTONIC"))]
     assert kinds == ["READY", "RELOADING", "READY", "STOPPING"]
+
+
+@pytest.mark.parametrize("command", [("run",), ("run", "--once")], ids=["run", "once"])
+def test_stops_that_come_to_the_very_end(place: Place, start: Start, command: tuple[str, ...]) -> None:
+    """However often somebody asks, and until when: it ends as it would have after the first time."""
+    place.put("bad name.pdf", pdf())
+    for _ in range(5):
+        daemon = start(*command, "-c", place.config)
+        if command == ("run",):
+            daemon.says("ready: watching")
+        else:
+            until(lambda: daemon.process.poll() is not None or "ready: watching" in daemon.err)  # noqa: B023
+        while daemon.process.poll() is None:
+            daemon.send(signal.SIGTERM)
+            daemon.send(signal.SIGHUP)
+        assert daemon.wait() in {0, 1}

@@ -37,6 +37,18 @@ def test_more_names_than_are_remembered() -> None:
     assert len(wanted.take(9.0)) == MOST_NAMES - 1
 
 
+def test_what_was_just_looked_at_is_wanted_no_longer() -> None:
+    """Until somebody wants it again."""
+    wanted = Wanted()
+    wanted.name("a", 1.0)
+    wanted.name("b", 1.0)
+    wanted.forget("a")
+    wanted.forget("c")
+    assert wanted.take(1.0) == ["b"]
+    wanted.name("a", 2.0)
+    assert wanted.take(2.0) == ["a"]
+
+
 def test_nothing_is_wanted_while_all_is_looked_at() -> None:
     """A look at all of the folder sees whatever a glance would."""
     wanted = Wanted()
