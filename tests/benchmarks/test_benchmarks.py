@@ -1,4 +1,4 @@
-"""Smoke tests of the benchmark itself: the command, and its parts `burst`, `held` and `large` at their smallest."""
+"""Smoke tests of the benchmark: the command, and the parts `burst`, `duel`, `held` and `large`, at their smallest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.benchmarks.part import Bench
-from tests.benchmarks.parts import burst, large
+from tests.benchmarks.parts import burst, duel, large
 
 if TYPE_CHECKING:
     from tests.benchmarks.part import Result
@@ -67,12 +67,22 @@ def test_a_burst_compares_the_daemon_with_what_people_write(bench: Bench) -> Non
     result = burst.measure(bench)
     assert result.void == []
     reached = _reached(result)
-    assert reached["burst, 4 workers, against naive watchdog + requests"] > 0.1
     assert reached["burst, 4 workers, against inotifywait + curl + mv"] > 0.5
     # A file's own time may be one tick of the kernel's clock too early, 10 ms at most.
     assert 990 <= reached["the same, settle.quiet 1s: p50"] <= reached["the same, settle.quiet 1s: p99"]
     request, done = (curve.lines["invoice-watcher"] for curve in result.curves)
     assert 0 < request[50][0] < done[50][0]
+
+
+def test_a_duel_compares_the_daemon_with_the_naive_script(bench: Bench) -> None:
+    """Both do the same work, and one line of the table is the other's measure."""
+    result = duel.measure(bench)
+    assert not result.void
+    reached = _reached(result)
+    assert reached["burst, 4 workers, against naive watchdog + requests"] > 0.1
+    assert 0 < reached["CPU per file, against naive watchdog + requests"] < 10
+    (table,) = result.tables
+    assert table.lines[1][2] == table.lines[1][4] == "1.00"
 
 
 @pytest.mark.skipif(_no_curl, reason="needs curl")

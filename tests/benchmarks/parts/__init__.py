@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.parts import archive, backlog, burst, calls, fairness, held, idle, large, memory, start
+from tests.benchmarks.parts import archive, backlog, burst, calls, duel, fairness, held, idle, large, memory, start
 
 if TYPE_CHECKING:
     from tests.benchmarks.part import Part
 
 PARTS: dict[str, Part] = {
     "burst": burst.measure,
+    "duel": duel.measure,
     "held": held.measure,
     "large": large.measure,
     "memory": memory.measure,
