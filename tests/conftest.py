@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 # A writer that breaks a lease of ours sends SIGIO, which ends a process that does not ignore it (fcntl(2)).
 signal.signal(signal.SIGIO, signal.SIG_IGN)
-# Programs inherit what is ignored, and nohup(1) ignores this.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# nohup(1) has this ignored, and programs inherit that, but no handler.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture
