@@ -10,6 +10,9 @@ SPREAD := -q -n 3 --dist worksteal
 # What has targets of its own.
 APART := --ignore tests/browser --ignore tests/faults --ignore tests/samba --ignore tests/system
 APART += --ignore tests/benchmarks --ignore tests/costs
+QUICK := -m 'not slow'
+# The tests of single modules, and of how they fit together; the others run the program.
+MODULES := $(APART) --ignore tests/integration --ignore tests/packaging --ignore tests/container
 PACKAGES := pkg-config libsystemd-dev gcc python3-dev python3-venv
 # Debian packages are installed only where that is possible without asking for a password.
 SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/null; then echo sudo -n; fi)
@@ -17,7 +20,8 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo test test-faults test-system test-browser test-alerts test-costs screenshots soak test-oldest lint check bench deb samples schema clean
+.PHONY: help demo check lint test-modules test test-slow test-faults test-system test-browser test-alerts test-costs
+.PHONY: test-oldest coverage soak bench deb release screenshots samples schema clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,8 +29,21 @@ help: ## show this list
 demo: $(VENV)/run ## watch the whole thing work, on a temporary folder and a local stand-in for the API
 	@$(BIN)/invoice-watcher demo
 
-test: $(VENV)/dev ## run the tests
-	@$(BIN)/pytest $(SPREAD) $(APART) $(ARGS)
+check: lint test-modules ## before a commit: formatting, lint, types, the tests of single modules; half a minute
+
+lint: $(VENV)/dev ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+test-modules: $(VENV)/dev ## run the tests of single modules
+	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) $(QUICK) $(MODULES) $(ARGS)
+
+test: $(VENV)/dev ## run the tests: single modules and the whole program, two minutes
+	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) $(QUICK) $(APART) $(ARGS)
+
+test-slow: $(VENV)/dev ## run the tests that have to wait, or try very much
+	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) -m slow $(APART) $(ARGS)
 
 test-faults: $(VENV)/dev ## inject faults into the running program, about three minutes (all of them only as root)
 	@{ command -v strace && command -v faketime && command -v nft && command -v rsync; } >/dev/null || [ -z "$(SUDO)" ] || { \
@@ -69,12 +86,11 @@ soak: $(VENV)/dev ## drive the running program at random, with kills and outages
 test-oldest: $(VENV)/oldest ## run the tests with the oldest dependencies that pyproject.toml allows (Debian 13's)
 	@$(VENV)/oldest/bin/pytest $(SPREAD) $(APART) $(ARGS)
 
-lint: $(VENV)/dev ## formatting, lint and types
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-
-check: lint test ## everything a change has to pass
+coverage: $(VENV)/dev ## which lines and branches no test reaches; a reason stands beside each that is left out
+	@$(BIN)/coverage erase
+	@$(OWN_MOUNTS) $(BIN)/coverage run -m pytest $(SPREAD) $(APART) $(ARGS)
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
 
 bench: $(VENV)/dev ## measure the daemon beside its peers, its ceilings and its targets (ARGS="--part burst" for one part)
 	@{ command -v inotifywait && command -v curl && command -v strace && command -v perf; } >/dev/null \
@@ -88,6 +104,10 @@ deb: ## build the Debian package into dist/ (not on Debian 13: as root, in a tre
 		command -v debootstrap >/dev/null || [ -z "$(SUDO)" ] || { \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq debootstrap mandoc man-db >/dev/null; }; \
 		$(SUDO) packaging/make-deb; fi
+
+release: $(VENV)/dev ## build a release into dist/: source archive, wheel, Debian package, SBOM, checksums
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[release]'
+	@packaging/make-release
 
 samples: ## write tests/samples anew (needs LibreOffice)
 	@$(PYTHON) tests/samples/make_samples.py
