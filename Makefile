@@ -9,7 +9,7 @@ MINUTES := 30
 SPREAD := -q -n 3 --dist worksteal
 # What has targets of its own.
 APART := --ignore tests/browser --ignore tests/faults --ignore tests/samba --ignore tests/system
-APART += --ignore tests/benchmarks --ignore tests/costs
+APART += --ignore tests/benchmarks --ignore tests/costs --ignore tests/release
 QUICK := -m 'not slow'
 # The tests of single modules, and of how they fit together; the others run the program.
 MODULES := $(APART) --ignore tests/integration --ignore tests/packaging --ignore tests/container
@@ -20,7 +20,7 @@ SUDO := $(shell if [ "$$(id -u)" = 0 ]; then echo env; elif sudo -n true 2>/dev/
 # Whatever a test mounts is gone with its tests, also when they are killed.
 OWN_MOUNTS := $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 
-.PHONY: help demo check lint test-modules test test-slow test-faults test-system test-browser test-alerts test-costs
+.PHONY: help demo check lint test-modules test test-slow test-faults test-system test-release test-browser test-alerts test-costs
 .PHONY: test-oldest coverage soak bench deb release screenshots samples schema clean
 
 help: ## show this list
@@ -57,6 +57,9 @@ test-system: deb $(VENV)/dev ## boot a Debian 13 with the package and Samba, and
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq \
 		debootstrap systemd-container iproute2 samba smbclient >/dev/null; } || true
 	@$(OWN_MOUNTS) $(BIN)/pytest -q -n 2 --dist loadfile tests/system tests/samba tests/packaging/test_units.py $(ARGS)
+
+test-release: deb $(VENV)/release ## build a release twice, and use it (only as root, or on a Debian 13); a minute
+	@$(BIN)/pytest -q tests/release $(ARGS)
 
 test-browser: $(VENV)/dev ## look at the status page in a real browser, with axe-core, about a minute
 	@command -v chromium >/dev/null || [ -z "$(SUDO)" ] || { \
@@ -105,8 +108,7 @@ deb: ## build the Debian package into dist/ (not on Debian 13: as root, in a tre
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq debootstrap mandoc man-db >/dev/null; }; \
 		$(SUDO) packaging/make-deb; fi
 
-release: $(VENV)/dev ## build a release into dist/: source archive, wheel, Debian package, SBOM, checksums
-	@$(BIN)/pip install -q --disable-pip-version-check -e '.[release]'
+release: $(VENV)/release ## build a release into dist/: source archive, wheel, Debian package, list of parts, checksums
 	@packaging/make-release
 
 samples: ## write tests/samples anew (needs LibreOffice)
@@ -140,6 +142,10 @@ $(VENV)/oldest: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m venv $@
 	@sed -n 's/^ *"\([A-Za-z0-9_-]*\)>=\([0-9.]*\)",.*/\1==\2/p' pyproject.toml > $@/oldest.txt
 	@$@/bin/pip install -q --disable-pip-version-check -c $@/oldest.txt -e '.[sandbox,metrics,notify,dev]'
+	@touch $@
+
+$(VENV)/release: pyproject.toml $(VENV)/dev
+	@$(BIN)/pip install -q --disable-pip-version-check -e '.[release]'
 	@touch $@
 
 .PHONY: systemd
