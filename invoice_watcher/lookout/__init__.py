@@ -94,6 +94,7 @@ class Lookout:
         self._rescan = settle.rescan_for(polling=polling)
         self._watcher = None if polling else Watcher(folder, on_hint, naming.own)
         self._watching = False
+        self._watch_asked_at = 0.0  # whether it still hears
         self._most = most
         self._wanted = Wanted()
         self._wanted.all(0.0)
@@ -109,6 +110,7 @@ class Lookout:
     def start(self) -> None:
         """Begin to watch; without hints the rescan goes on alone, and that is logged."""
         self._watching = self._watcher is not None
+        self._watch_asked_at = time.monotonic()
         if self._watcher and (trouble := self._watcher.start()):
             _log.warning("%s", trouble)
 
@@ -194,8 +196,8 @@ class Lookout:
 
     def _begin(self, schedule: Schedule) -> _Look:
         began = time.monotonic()
-        if self._began and began >= self._began + self._rescan:
-            self._keep_watching()
+        if began >= self._watch_asked_at + self._rescan:
+            self._keep_watching(began)
         self._began, self._hinted_at = began, NEVER
         self._wanted.clear()
         self._judge.begin_scan(_now())
@@ -282,7 +284,9 @@ class Lookout:
         """Tell whether a file that was not seen yet, or is not ready, may become so before patience runs out."""
         return bool(self._look or self._known.hopeful or self._beyond or self._left_out)
 
-    def _keep_watching(self) -> None:
+    def _keep_watching(self, now: float) -> None:
+        """Ask the watch whether it still hears: once in a rescan, however often files are looked at in between."""
+        self._watch_asked_at = now
         if self._watching and self._watcher and (news := self._watcher.revive()):
             _log.warning("%s", news)
 

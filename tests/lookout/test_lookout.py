@@ -172,3 +172,24 @@ def test_a_task_that_did_not_change_stays_the_same(box: Box) -> None:
     after = schedule.ready_by_name()
     assert after["2.pdf"] is before["2.pdf"]
     assert after["1.pdf"] is not before["1.pdf"]
+
+
+def test_a_watch_that_ended_while_a_file_is_looked_at_again_and_again(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However short the time between two looks, a dead watch is built anew within a rescan or two."""
+    settle = Settle(quiet=0.0, rescan=0.3)
+    eyes = Lookout(box.spool(), box.drop, settle, NAMING, Complaints(60), on_hint=lambda: None)
+    eyes.start()
+    assert eyes._watcher is not None
+    eyes._watcher.stop()
+    box.put("1.pdf")
+    schedule, end = Schedule(), time.monotonic() + 5
+    while not caplog.messages and time.monotonic() < end:
+        time.sleep(max(0.0, eyes.due_at(busy=False) - time.monotonic()))
+        eyes.look(schedule)
+        if (task := schedule.next(0.0)) is not None:
+            schedule.finished(task)
+            eyes.not_ready(task, Unready("is still open for writing", wait=0.1))
+    eyes.stop()
+    assert caplog.messages == ["the watch on the drop folder had ended; watching anew"]
