@@ -86,12 +86,15 @@ class Census:
         )
 
     def waiter(self, name: str) -> Waiter | None:
-        """Return how one file of the drop folder (or once dropped under this name) stands; None for one unheard of."""
+        """Return how one file of the drop folder (or once dropped under this name) stands; None for one unheard of.
+
+        Args:
+            name: as the record has it, see `encodable`.
+        """
         for task in self._tasks():
-            if task.invoice.name == name:
+            if encodable(task.invoice.name) == name:
                 return self._of_task(task)
-        unfinished = self._lookout.unfinished(name)
-        return _of_unfinished(unfinished) if unfinished else None
+        return next((_of_unfinished(one) for one in self._lookout.unfinished if encodable(one.name) == name), None)
 
     def _tasks(self) -> Iterator[Task]:
         return chain(self._queue.schedule.tasks(), self._queue.aside)
@@ -99,7 +102,7 @@ class Census:
     def _files(self) -> Iterator[Waiter]:
         tasks = heapq.nsmallest(MOST_NAMED, self._tasks(), key=lambda task: task.arrived_ns)
         yield from map(self._of_task, tasks)
-        yield from map(_of_unfinished, islice(self._lookout.all_unfinished(), MOST_NAMED - len(tasks)))
+        yield from map(_of_unfinished, islice(self._lookout.unfinished, MOST_NAMED - len(tasks)))
 
     def _of_task(self, task: Task) -> Waiter:
         ahead = self._queue.schedule.ahead_of(task)

@@ -107,6 +107,18 @@ def test_a_file_that_a_worker_found_unready(scene: Scene) -> None:
     assert scene.waiter("1.pdf").text == "is still open for writing"
 
 
+def test_a_name_that_is_no_text(scene: Scene) -> None:
+    """A file is asked for by its name as the record writes it, whatever bytes are in it, ready or not."""
+    scene.box.put("1\udcff.pdf")
+    scene.look()
+    assert scene.waiter(r"1\xff.pdf").state == "ready"
+    task = scene.take()
+    scene.queue.schedule.finished(task)
+    scene.lookout.not_ready(task, Unready("is still open for writing"))
+    scene.look()
+    assert scene.waiter(r"1\xff.pdf").state == "settling"
+
+
 def test_a_file_that_is_taken_away(scene: Scene) -> None:
     """What is gone does not wait any longer, whatever was known of it."""
     path = scene.box.put("1.pdf")

@@ -140,6 +140,11 @@ class Lookout:
         return self._known.oldest_ns
 
     @property
+    def unfinished(self) -> Collection[Unfinished]:
+        """Those that are not ready, as many as are remembered, in no particular order."""
+        return self._known.unfinished.values()
+
+    @property
     def left_alone(self) -> list[str]:
         """What was found to be no regular file; the first of them."""
         return self._known.left_alone
@@ -244,14 +249,6 @@ class Lookout:
         found = self._judge.hold(task, task.signature, unready, _now())
         for findings in (self._known, self._look.findings) if self._look else (self._known,):
             findings.add(found)
-
-    def unfinished(self, name: str) -> Unfinished | None:
-        """Return why one file is not ready; None when it is, or was not seen."""
-        return self._known.unfinished.get(name)
-
-    def all_unfinished(self) -> Iterable[Unfinished]:
-        """Return those that are not ready, as many as are remembered, in no particular order."""
-        return self._known.unfinished.values()
 
     def expects_more(self) -> bool:
         """Tell whether a file that was not seen yet, or is not ready, may become so before patience runs out."""

@@ -187,7 +187,7 @@ def test_what_has_to_settle_is_looked_at_again_by_its_name(box: Box, eyes_on: Ca
     eyes.hear()
     eyes.look()
     assert (eyes.ready, eyes.lookout.more, eyes.lookout.expects_more()) == ([], 1, True)
-    assert eyes.lookout.unfinished("2.pdf") is not None
+    assert [one.name for one in eyes.lookout.unfinished] == ["2.pdf"]
     eyes.look()
     assert (eyes.ready, eyes.lookout.more, eyes.lookout.expects_more()) == (["2.pdf"], 0, False)
     assert eyes.lookout.oldest_ns is None
