@@ -225,10 +225,12 @@ class Lookout:
         """Look at these names alone; return those that are ready, and know of the others."""
         found = self._spool.glance(names, self._is_ignored)
         self._left_out.difference_update(names)
-        for name in names:
-            self._known.forget(name)
         under_way = schedule.names_under_way()
-        return [entry for entry in found if self._judge.sees_ready(entry, self._known, under_way, now)]
+        ready = [entry for entry in found if self._judge.sees_ready(entry, self._known, under_way, now)]
+        unready = {entry.name for entry in found}.difference(entry.name for entry in ready)
+        for name in set(names) - unready:
+            self._known.forget(name)
+        return ready
 
     def _add(self, ready: Iterable[Entry], names: Iterable[str], schedule: Schedule, now: Clock) -> None:
         """Offer what a glance at these names found ready, beside what is offered already."""
@@ -248,7 +250,7 @@ class Lookout:
             return
         found = self._judge.hold(task, task.signature, unready, _now())
         for findings in (self._known, self._look.findings) if self._look else (self._known,):
-            findings.add(found)
+            findings.add(found, may_be_counted=True)
 
     def expects_more(self) -> bool:
         """Tell whether a file that was not seen yet, or is not ready, may become so before patience runs out."""

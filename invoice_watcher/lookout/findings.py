@@ -47,8 +47,17 @@ class Findings:
     unfinished: dict[str, Unfinished] = field(default_factory=dict)
     left_alone: list[str] = field(default_factory=list)
 
-    def add(self, found: Unfinished) -> None:
-        """Take a file into account, once, however often it is added."""
+    def add(self, found: Unfinished, *, may_be_counted: bool = False) -> None:
+        """Take a file into account, in place of what is remembered of it.
+
+        Args:
+            found: what there is to know of it.
+            may_be_counted: it may have been counted without being remembered; where that cannot be known, it is not
+                counted anew before the next look, for rather too few are told than more than there are.
+        """
+        all_are_remembered = self.more == len(self.unfinished) < _MOST_UNFINISHED
+        if may_be_counted and found.name not in self.unfinished and not all_are_remembered:
+            return
         self.forget(found.name)
         self.more += 1
         self.hopeful += found.hopeful
@@ -67,5 +76,6 @@ class Findings:
 
     def add_strange(self, name: str) -> None:
         """Take into account what is no regular file."""
+        self.forget(name)
         if len(self.left_alone) < MOST_NAMED and name not in self.left_alone:
             self.left_alone.append(name)

@@ -51,6 +51,7 @@ class Judge:
         self._spool, self._naming, self._complaints, self._wanted = spool, naming, complaints, wanted
         self._quiet, self._patience = settle.quiet, settle.incomplete_after
         self._settling = Settling(settle.quiet, trust_ctime=gives_hints(folder))
+        self._is_scanning = False  # between scans, what is found may be found again
 
     def hinted(self) -> None:
         """Something has happened in the folder."""
@@ -59,10 +60,12 @@ class Judge:
     def begin_scan(self, now: Clock) -> None:
         """All of the folder is looked at from here on."""
         self._settling.begin_scan(now)
+        self._is_scanning = True
 
     def end_scan(self) -> None:
         """All of the folder has been seen."""
         self._settling.end_scan()
+        self._is_scanning = False
 
     def sees_ready(self, entry: Entry, findings: Findings, under_way: Collection[str], now: Clock) -> bool:
         """Tell whether a name is that of a ready file; if not, the findings have it."""
@@ -73,9 +76,10 @@ class Judge:
             return False
         wait = self._settling.wait_for(name, signature, now)  # also of one that is being read: or it would be forgotten
         if name in under_way:
+            findings.forget(name)
             self.again([name], now)
         elif wait:
-            findings.add(self._unfinished(name, signature, now, wait))
+            findings.add(self._unfinished(name, signature, now, wait), may_be_counted=not self._is_scanning)
             self._wanted.name(name, now.mono + wait)
             self._complain(name, now)
         return not (wait or name in under_way)

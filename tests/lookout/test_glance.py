@@ -194,6 +194,21 @@ def test_what_has_to_settle_is_looked_at_again_by_its_name(box: Box, eyes_on: Ca
     assert not eyes.wants_all
 
 
+def test_glances_at_more_unready_files_than_are_remembered(
+    box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a file is glanced at that still changes, it is counted once."""
+    monkeypatch.setattr("invoice_watcher.lookout.findings._MOST_UNFINISHED", 2)
+    for number in range(4):
+        box.put(f"{number}.pdf")
+    eyes = eyes_on(quiet=3600.0)
+    for _ in range(3):
+        for number in range(4):
+            eyes.lookout._wanted.name(f"{number}.pdf", 0.0)
+        eyes.look()
+        assert eyes.lookout.more == 4
+
+
 def test_what_has_to_settle_and_goes_away_is_forgotten(box: Box, eyes_on: Callable[..., Eyes]) -> None:
     """Nobody waits for a file that its clerk took back."""
     eyes = eyes_on(quiet=0.2)

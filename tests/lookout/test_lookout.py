@@ -193,3 +193,25 @@ def test_a_watch_that_ended_while_a_file_is_looked_at_again_and_again(
             eyes.not_ready(task, Unready("is still open for writing", wait=0.1))
     eyes.stop()
     assert caplog.messages == ["the watch on the drop folder had ended; watching anew"]
+
+
+def test_more_unready_files_than_are_remembered_are_counted_once(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often workers tell of a file, also in the midst of a look: never are more told to wait than there are."""
+    monkeypatch.setattr("invoice_watcher.lookout.findings._MOST_UNFINISHED", 2)
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    for number in range(100):
+        box.put(f"{number}.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=100)
+    see_all(eyes, schedule)
+    tasks = [task for _ in range(100) if (task := schedule.next(0.0))]
+    for task in tasks:
+        schedule.finished(task)
+    eyes.look(schedule)
+    for task in tasks * 2:
+        eyes.not_ready(task, Unready("is still open for writing", wait=3600.0))
+    assert eyes.more == 2
+    while eyes.is_looking:
+        eyes.look(schedule)
+    assert 68 <= eyes.more <= 100
+    see_all(eyes, schedule)
+    assert (schedule.ready, eyes.more, len(eyes.unfinished)) == (0, 100, 2)
