@@ -40,8 +40,10 @@ class Scene:
         self.census = Census(box.drop, self.queue, self.lookout, self.tally)
 
     def look(self) -> None:
-        """Scan the drop folder."""
+        """Scan the drop folder, to the end."""
         self.lookout.look(self.queue.schedule)
+        while self.lookout.is_looking:
+            self.lookout.look(self.queue.schedule)
 
     def take(self) -> Task:
         """Let a worker take the next one."""

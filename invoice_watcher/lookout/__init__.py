@@ -98,7 +98,6 @@ class Lookout:
         self._look: _Look | None = None
         self._known = Findings()
         self._beyond: Beyond | None = None  # ready ones that were too many for the memory
-        self._left_out: set[str] = set()  # names under which a worker took a file while it was looked at
 
     def start(self) -> None:
         """Begin to watch; without hints the rescan goes on alone, and that is logged."""
@@ -203,8 +202,7 @@ class Lookout:
         chosen, self._beyond = look.selection.chosen(), look.selection.beyond
         tasks = self._judge.tasks(chosen, schedule.ready_by_name(), self._known, now)
         left_out = schedule.offer(self._beyond.keep_back(tasks), look.selection.newest_ns)
-        self._left_out = set(left_out)
-        self._judge.again(left_out, now)
+        self._judge.in_hand(left_out, self._known, now)
 
     def _catch_up(self, look: _Look, schedule: Schedule, now: Clock) -> None:
         """See what arrived where the look had been already: it may be older than a file of its order that was seen."""
@@ -224,7 +222,6 @@ class Lookout:
     def _ready_among(self, names: Collection[str], schedule: Schedule, now: Clock) -> list[Entry]:
         """Look at these names alone; return those that are ready, and know of the others."""
         found = self._spool.glance(names, self._is_ignored)
-        self._left_out.difference_update(names)
         under_way = schedule.names_under_way()
         ready = [entry for entry in found if self._judge.sees_ready(entry, self._known, under_way, now)]
         unready = {entry.name for entry in found}.difference(entry.name for entry in ready)
@@ -254,7 +251,7 @@ class Lookout:
 
     def expects_more(self) -> bool:
         """Tell whether a file that was not seen yet, or is not ready, may become so before patience runs out."""
-        return bool(self._look or self._known.hopeful or self._beyond or self._left_out)
+        return bool(self._look or self._known.hopeful or self._beyond or self._known.in_hand)
 
     def _keep_watching(self, now: float) -> None:
         """Ask the watch whether it still hears: once in a rescan, however often files are looked at in between."""

@@ -39,6 +39,8 @@ class Findings:
         oldest_ns: when the one of these that is longest unchanged changed, nanoseconds since the epoch.
         unfinished: the first of these, by name.
         left_alone: names of what is no regular file; the first of them.
+        in_hand: names under which workers took a file, or had one, while it was looked at: what lies there by now, if
+            anything, only another look can tell.
     """
 
     more: int = 0
@@ -46,6 +48,7 @@ class Findings:
     oldest_ns: int | None = None
     unfinished: dict[str, Unfinished] = field(default_factory=dict)
     left_alone: list[str] = field(default_factory=list)
+    in_hand: set[str] = field(default_factory=set)
 
     def add(self, found: Unfinished, *, may_be_counted: bool = False) -> None:
         """Take a file into account, in place of what is remembered of it.
@@ -68,11 +71,17 @@ class Findings:
 
     def forget(self, name: str) -> None:
         """Take a remembered file out of account; when the oldest changed is only known anew after the next look."""
+        self.in_hand.discard(name)
         if found := self.unfinished.pop(name, None):
             self.more -= 1
             self.hopeful -= found.hopeful
         if not self.more:
             self.oldest_ns = None
+
+    def add_in_hand(self, name: str) -> None:
+        """Take into account what a worker has, or had a moment ago."""
+        self.forget(name)
+        self.in_hand.add(name)
 
     def add_strange(self, name: str) -> None:
         """Take into account what is no regular file."""

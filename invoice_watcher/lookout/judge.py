@@ -76,17 +76,18 @@ class Judge:
             return False
         wait = self._settling.wait_for(name, signature, now)  # also of one that is being read: or it would be forgotten
         if name in under_way:
-            findings.forget(name)
-            self.again([name], now)
-        elif wait:
+            self.in_hand([name], findings, now)
+            return False
+        if wait:
             findings.add(self._unfinished(name, signature, now, wait), may_be_counted=not self._is_scanning)
             self._wanted.name(name, now.mono + wait)
             self._complain(name, now)
-        return not (wait or name in under_way)
+        return not wait
 
-    def again(self, names: Iterable[str], now: Clock) -> None:
-        """Let these, which workers had in hand, be looked at anew: something else may lie there by then."""
+    def in_hand(self, names: Iterable[str], findings: Findings, now: Clock) -> None:
+        """Let these, which workers have or had in hand, be looked at again: something else may lie there by then."""
         for name in names:
+            findings.add_in_hand(name)
             self._wanted.name(name, now.mono + _AGAIN)
 
     def hold(self, task: Task, signature: Signature, unready: Unready, now: Clock) -> Unfinished:

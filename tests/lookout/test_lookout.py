@@ -195,6 +195,23 @@ def test_a_watch_that_ended_while_a_file_is_looked_at_again_and_again(
     assert caplog.messages == ["the watch on the drop folder had ended; watching anew"]
 
 
+def test_what_lies_under_the_name_of_a_file_in_hand_is_waited_for(box: Box) -> None:
+    """Whoever wants all of the folder sent (`run --once`) is not done before that name was looked at again."""
+    path = box.put("1.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=3)
+    see_all(eyes, schedule)
+    task = schedule.next(0.0)
+    assert task is not None
+    path.unlink()
+    box.put("1.pdf")
+    see_all(eyes, schedule)
+    schedule.finished(task)
+    assert eyes.expects_more()
+    assert eyes.due_at(busy=False) < time.monotonic() + 60
+    see_all(eyes, schedule)
+    assert (schedule.ready, eyes.expects_more()) == (1, False)
+
+
 def test_more_unready_files_than_are_remembered_are_counted_once(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often workers tell of a file, also in the midst of a look: never are more told to wait than there are."""
     monkeypatch.setattr("invoice_watcher.lookout.findings._MOST_UNFINISHED", 2)
