@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +25,8 @@ from invoice_watcher.tally import Tally
 from tests.support.world import DELIVERED, RULES, failure
 
 if TYPE_CHECKING:
+    from _typeshed import StrPath
+
     from invoice_watcher.schedule import Task
     from invoice_watcher.standing import Waiter
     from tests.support.box import Box
@@ -119,6 +123,31 @@ def test_a_name_that_is_no_text(scene: Scene) -> None:
     scene.lookout.not_ready(task, Unready("is still open for writing"))
     scene.look()
     assert scene.waiter(r"1\xff.pdf").state == "settling"
+
+
+def test_a_file_of_which_the_disk_tells_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits since it was looked at, as far as anybody knows, and not since 1970; nobody waits behind it."""
+    for name in ("1.pdf", "2.pdf"):
+        scene.box.put(name)
+    began, stat = time.time(), os.stat
+
+    def failing(path: StrPath | int, **options: Any) -> os.stat_result:  # noqa: ANN401 - os.stat has these
+        if path == "1.pdf":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", failing)
+    scene.look()
+    assert nanoseconds(scene.waiter("1.pdf").since, 0) / 1e9 >= began - 0.001
+    assert scene.take().invoice.name == "2.pdf"
+    task = scene.take()
+    scene.queue.schedule.finished(task)
+    scene.lookout.not_ready(task, Unready("cannot be read"))
+    for _ in range(2):
+        waiter = scene.waiter("1.pdf")
+        assert waiter.text == "cannot be read"
+        assert nanoseconds(waiter.since, 0) / 1e9 >= began - 0.001
+        scene.look()
 
 
 def test_a_file_that_is_taken_away(scene: Scene) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from invoice_watcher.standing import MOST_NAMED
-
-if TYPE_CHECKING:
-    from invoice_watcher.settling import Signature
 
 _MOST_UNFINISHED = 1000
 
@@ -17,13 +14,16 @@ class Unfinished(NamedTuple):
     """A file that is not ready.
 
     Attributes:
+        changed_ns: when it last changed, as `Entry` has it.
+        size: bytes.
         text: why, a phrase that goes on after its name.
         again_at: when it is looked at again, monotonic seconds; None when only what happens in the folder tells.
         hopeful: it may still become ready before patience runs out.
     """
 
     name: str
-    signature: Signature
+    changed_ns: int
+    size: int
     text: str
     again_at: float | None = None
     hopeful: bool = False
@@ -66,8 +66,7 @@ class Findings:
         self.hopeful += found.hopeful
         if len(self.unfinished) < _MOST_UNFINISHED:
             self.unfinished[found.name] = found
-        changed_ns = found.signature.ctime_ns
-        self.oldest_ns = changed_ns if self.oldest_ns is None else min(self.oldest_ns, changed_ns)
+        self.oldest_ns = found.changed_ns if self.oldest_ns is None else min(self.oldest_ns, found.changed_ns)
 
     def forget(self, name: str) -> None:
         """Take a remembered file out of account; when the oldest changed is only known anew after the next look."""

@@ -79,7 +79,7 @@ class Judge:
             self.in_hand([name], findings, now)
             return False
         if wait:
-            findings.add(self._unfinished(name, signature, now, wait), may_be_counted=not self._is_scanning)
+            findings.add(self._unfinished(entry, now, wait), may_be_counted=not self._is_scanning)
             self._wanted.name(name, now.mono + wait)
             self._complain(name, now)
         return not wait
@@ -96,7 +96,8 @@ class Judge:
         held_for = self._settling.hold(name, signature, unready, now)
         self._wanted.name(name, now.mono + self._settling.wait_for(name, signature, now))
         self._complain(name, now)
-        return Unfinished(name, signature, unready.reason, hopeful=held_for < self._patience and not unready.known)
+        hopeful = held_for < self._patience and not unready.known
+        return Unfinished(name, task.arrived_ns, signature.size, unready.reason, hopeful=hopeful)
 
     def tasks(
         self, ready: Iterable[Entry], known: Mapping[str, Task], findings: Findings, now: Clock
@@ -114,7 +115,7 @@ class Judge:
                 yield self._task(entry, known.get(entry.name), now)
             except UnreadableError as error:  # only this file needs it, so only this file waits
                 reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
-                findings.add(Unfinished(entry.name, entry.signature, reason))
+                findings.add(Unfinished(entry.name, entry.changed_ns, entry.signature.size, reason))
                 self._complaints.about(entry.name, reason, now.mono)
 
     def queue_of(self, name: str) -> str:
@@ -134,13 +135,14 @@ class Judge:
         invoice = self._naming.read(found.name, order_id)
         return Task(invoice, found.changed_ns, found.signature, unchanged_for, owner=found.owner)
 
-    def _unfinished(self, name: str, signature: Signature, now: Clock, wait: float) -> Unfinished:
+    def _unfinished(self, entry: Entry, now: Clock, wait: float) -> Unfinished:
+        name, changed_ns, size = entry.name, entry.changed_ns, entry.signature.size
         hopeful = self._settling.held_for(name, now) < self._patience
         unready = self._settling.on_hold(name)
         if unready is None:
             text = f"changed moments ago, and is left alone for {self._quiet:g} s"
-            return Unfinished(name, signature, text, now.mono + wait, hopeful)
-        return Unfinished(name, signature, unready.reason, hopeful=hopeful)
+            return Unfinished(name, changed_ns, size, text, now.mono + wait, hopeful)
+        return Unfinished(name, changed_ns, size, unready.reason, hopeful=hopeful)
 
     def _complain(self, name: str, now: Clock) -> None:
         unready = self._settling.on_hold(name)
