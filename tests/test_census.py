@@ -177,11 +177,11 @@ def test_very_many_that_settle(box: Box, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_left_alone(scene: Scene) -> None:
     """What is no file does not wait, but is told by name, also one that is no text; and it is news."""
     scene.look()
-    before = scene.census.changing
+    before = scene.census.changing()
     (scene.box.drop / "scans").mkdir()
     (scene.box.drop / "1\udcff.pdf").symlink_to("nowhere")
     scene.look()
-    assert scene.census.changing != before
+    assert scene.census.changing() != before
     standing = scene.census.standing()
     assert (standing.waiting, standing.left_alone) == (0, (r"1\xff.pdf", "scans"))
 
@@ -223,10 +223,10 @@ def test_a_file_that_is_sent_again(scene: Scene) -> None:
 def test_a_pause(scene: Scene) -> None:
     """While nothing flows it is told why, since when, what the administrator should do, and when one file is tried."""
     task = _claimed(scene)
-    assert scene.census.changing
+    assert scene.census.changing()
     scene.report(task, Waiting(failure(Fault.OPERATOR)))
     before = time.time() - 1
-    assert scene.census.changing != ()
+    assert scene.census.changing() != ()
     pause = scene.census.standing().pause
     assert pause is not None
     assert (pause.fault, bool(pause.cure), bool(pause.hint)) == ("operator", True, True)
