@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoice_watcher.archive import filing
 from invoice_watcher.errors import FolderError
 from invoice_watcher.inquiry.openers import writers_of
+from invoice_watcher.moments import span
 from invoice_watcher.naming import ignoring_pattern, is_numbered, naming_of
 from invoice_watcher.outcome import Rejected
 from invoice_watcher.settling import Unready
 from invoice_watcher.spool.snapshot import owner_name
 from invoice_watcher.spool.syscalls import is_immovable
-from invoice_watcher.status_line import span
 from invoice_watcher.validation import Limits, validate
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from invoice_watcher.control import ask
 from invoice_watcher.errors import ControlError
 from invoice_watcher.inquiry.openers import holder_of
-from invoice_watcher.receipt import nanoseconds
+from invoice_watcher.moments import seconds
 
 if TYPE_CHECKING:
     from invoice_watcher.control import Answer
@@ -69,7 +69,7 @@ def _judged(answer: Answer) -> Word:
     standing = answer.standing
     if standing.is_over:
         return Word(None, "stopped")
-    if time.time() - nanoseconds(standing.as_of, 0) / 1e9 > _MOVES_WITHIN:
+    if time.time() - seconds(standing.as_of) > _MOVES_WITHIN:
         return Word(answer, "hanging", trouble=f"it has not moved since {standing.as_of}: it hangs")
     if standing.trouble:
         return Word(answer, "folders_away", trouble=standing.trouble)
