@@ -26,7 +26,7 @@ LAYERS = [
     {"__init__", "errors", "escaping", "hints", "invoice", "languages", "outcome"},
     # one thing each, of which the others beside it know nothing
     {"answer", "backoff", "complaints", "config", "receipt", "settling", "shortcut", "tally"}
-    | {"affinity", "deadlines", "mailbox", "mounts", "pacing", "privacy", "scratch", "service", "signals"}
+    | {"accounts", "affinity", "deadlines", "mailbox", "mounts", "pacing", "privacy", "scratch", "service", "signals"}
     | {"streams", "watcher", "workers"},
     # rules, and the parts that stand beside the daemon
     {"breaker", "content", "demo", "ending", "logs", "moments", "naming", "policy", "sandbox", "schedule", "standing"},
