@@ -1,4 +1,8 @@
-"""What was found that is not ready, and why: counted in full, remembered up to a bound. Values; raises nothing."""
+"""What was found that is not ready, and why: counted by each look, remembered up to a bound.
+
+Guarantees: what a look comes by is counted in full; what becomes known between two looks is never counted twice.
+Values; raises nothing.
+"""
 
 from __future__ import annotations
 
@@ -58,10 +62,11 @@ class Findings:
             may_be_counted: it may have been counted without being remembered; where that cannot be known, it is not
                 counted anew before the next look, for rather too few are told than more than there are.
         """
+        is_remembered = found.name in self.unfinished
         all_are_remembered = self.more == len(self.unfinished) < _MOST_UNFINISHED
-        if may_be_counted and found.name not in self.unfinished and not all_are_remembered:
-            return
         self.forget(found.name)
+        if may_be_counted and not (is_remembered or all_are_remembered):
+            return
         self.more += 1
         self.hopeful += found.hopeful
         if len(self.unfinished) < _MOST_UNFINISHED:
