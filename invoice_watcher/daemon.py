@@ -157,7 +157,7 @@ class Daemon:
                 self.was_ready = True
             if once and self._is_done():
                 return End.IDLE
-            self._audience.tell(now, self._census.changing, self._census.standing)
+            self._audience.tell(now, self._census.changing(), self._census.standing)
             if now >= self._heartbeat.due:
                 self._heartbeat.beat(now, self._expected())
             message = self._mailbox.next(self._patience())

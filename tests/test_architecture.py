@@ -26,10 +26,10 @@ LAYERS = [
     {"__init__", "errors", "escaping", "hints", "invoice", "languages", "outcome"},
     # one thing each, of which the others beside it know nothing
     {"answer", "backoff", "complaints", "config", "receipt", "settling", "shortcut", "tally"}
-    | {"affinity", "deadlines", "mailbox", "mounts", "pacing", "privacy", "scratch", "service", "signals"}
+    | {"accounts", "affinity", "deadlines", "mailbox", "mounts", "pacing", "privacy", "scratch", "service", "signals"}
     | {"streams", "watcher", "workers"},
     # rules, and the parts that stand beside the daemon
-    {"breaker", "content", "demo", "ending", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
+    {"breaker", "content", "demo", "ending", "logs", "moments", "naming", "policy", "sandbox", "schedule", "standing"},
     # what lies in the folders, and whether it is fit; who is told how things stand
     {"inspection", "spool", "validation"} | {"audience", "control", "status_line"},
     # what an attempt means for all others; the two doors, folder and API; what is filed; who is told by mail

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from invoice_watcher.escaping import escape
+from invoice_watcher.moments import moment, seconds, span
 from invoice_watcher.standing import MOST_NAMED
-from invoice_watcher.status_line import moment, seconds, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ from invoice_watcher.errors import ExitStatus, FolderError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.inquiry.backlog import note_of
 from invoice_watcher.inquiry.examination import examine
-from invoice_watcher.inquiry.overview import Word, advice_for, word_of
 from invoice_watcher.inquiry.whereabouts import Place, closed, whereabouts
+from invoice_watcher.inquiry.word import Word, advice_for, word_of
+from invoice_watcher.moments import moment, seconds, span
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.spool.filing import original_name
-from invoice_watcher.status_line import moment, seconds, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

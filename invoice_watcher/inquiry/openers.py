@@ -8,10 +8,11 @@ program has a file of that very name open. Raises nothing: what cannot be read s
 from __future__ import annotations
 
 import os
-import pwd
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
+
+from invoice_watcher.accounts import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,10 +144,7 @@ def _opener(pid: int) -> Opener:
         name = _text(f"/proc/{pid}/cmdline").partition("\0")[0][:_LONGEST_TITLE] or name
     user = ""
     with suppress(OSError):
-        uid = os.stat(f"/proc/{pid}").st_uid
-        user = str(uid)
-        with suppress(KeyError):
-            user = pwd.getpwuid(uid).pw_name
+        user = user_name(os.stat(f"/proc/{pid}").st_uid)
     return Opener(pid, name or "a program", user, _started(pid))
 
 

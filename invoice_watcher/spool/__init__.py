@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ class Spool:
         except FileNotFoundError:
             return None
         except OSError:  # the file's own, or the next scan fails: whoever tries to read it learns why
-            return Entry(0, name, -1, _UNKNOWN)
+            return Entry(time.time_ns(), name, -1, _UNKNOWN)
         regular = stat.S_ISREG(found.st_mode)
         if not regular and (found.st_dev, found.st_ino) in self._own:
             return None
