@@ -18,20 +18,8 @@ from invoice_watcher.config.document import LARGEST_DOCUMENT
 from invoice_watcher.config.json_schema import schema, schema_text
 from invoice_watcher.config.model import ORDER_ID_PATTERN, Config
 from invoice_watcher.config.parsing import parse
-from invoice_watcher.config.secret import Secret, is_guid
-from invoice_watcher.config.sections import (
-    BASE_URLS,
-    Api,
-    Environment,
-    Level,
-    Log,
-    LogFormat,
-    Metrics,
-    Mode,
-    Notify,
-    Retry,
-    Settle,
-)
+from invoice_watcher.config.secret import Secret
+from invoice_watcher.config.sections import BASE_URLS, Api, Log, Metrics, Notify, Retry, Settle
 from invoice_watcher.config.units import duration, show_duration, show_size, size
 from invoice_watcher.errors import ConfigError, ConfigFault
 from invoice_watcher.escaping import escape
@@ -44,20 +32,15 @@ __all__ = [
     "ORDER_ID_PATTERN",
     "Api",
     "Config",
-    "Environment",
-    "Level",
     "Located",
     "Log",
-    "LogFormat",
     "Metrics",
-    "Mode",
     "Notify",
     "Retry",
     "Secret",
     "Settle",
     "duration",
     "find_api_code",
-    "is_guid",
     "load",
     "locate_api_code",
     "parse",
