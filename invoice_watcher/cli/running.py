@@ -70,7 +70,7 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
         click.echo(f"{escape(str(path))}: not sent: the program was stopped before")
     tell_unprinted()  # and leave the status to what became of the invoices
     if any(isinstance(outcome, Rejected) for outcome in outcomes):
-        return ExitStatus.REJECTED
+        return ExitStatus.FAILED
     unsent = len(outcomes) < len(files) or any(isinstance(outcome, Deferred) for outcome in outcomes)
     return ExitStatus.WAITING if unsent else ExitStatus.OK
 
