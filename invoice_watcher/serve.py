@@ -33,7 +33,7 @@ from invoice_watcher.heartbeat import Heartbeat
 from invoice_watcher.listeners import Listeners
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.mounts import is_mount_point, mount_point_of
-from invoice_watcher.service import Notifier
+from invoice_watcher.service import Supervisor
 from invoice_watcher.tally import Tally
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def serve(load: Callable[[], Settings], mailbox: Mailbox[Posted]) -> None:
         server.run()
     finally:
         server.listeners.close()
-        server.notifier.close()
+        server.supervisor.close()
 
 
 def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audience) -> Tally:
@@ -79,7 +79,7 @@ def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audienc
         mailbox: where signals arrive, see `prepare`.
         audience: hears of every attempt.
     """
-    daemon = Daemon(*settings, mailbox, Notifier(), audience=audience)
+    daemon = Daemon(*settings, mailbox, Supervisor(), audience=audience)
     daemon.run(once=True)
     return daemon.tally
 
@@ -94,9 +94,9 @@ class _Server:
         self._kept: dict[str, Task] = {}  # by the last run, for the next one on the same folders
         self._told = ""
         self._tally = Tally()  # of all runs
-        self.notifier = Notifier()
-        self.listeners = Listeners(self.notifier, mailbox.post)
-        self._heartbeat = Heartbeat(self.notifier)  # for the time between two runs
+        self.supervisor = Supervisor()
+        self.listeners = Listeners(self.supervisor, mailbox.post)
+        self._heartbeat = Heartbeat(self.supervisor)  # for the time between two runs
 
     def run(self) -> None:
         while (daemon := self._next_daemon()) is not None:
@@ -136,11 +136,11 @@ class _Server:
         is_new = self._is_new_place()
         mount_point = self._find_disk(is_new=is_new)
         kept = None if is_new else self._kept
-        settings, notifier = self._settings, self.notifier
+        settings, supervisor = self._settings, self.supervisor
         daemon = Daemon(
             *settings,
             self._mailbox,
-            notifier,
+            supervisor,
             audience=self.listeners.audience,
             create=is_new,
             kept=kept,
@@ -170,7 +170,7 @@ class _Server:
             self._told = str(trouble)
             _log.error("waiting for the folders: %s", trouble)
             self.listeners.audience.tell_now(away(drop, self._tally, str(trouble)))
-            self.notifier.ready()  # whoever started or reloaded the service need not wait as well
+            self.supervisor.ready()  # whoever started or reloaded the service need not wait as well
         now = time.monotonic()
         self._heartbeat.beat(now, {})
         self.listeners.audience.tell(now, str(trouble), lambda: away(drop, self._tally, str(trouble)))
@@ -185,13 +185,13 @@ class _Server:
 
     def _reload(self) -> bool:
         """Read the configuration anew; False, and the old one stays, when it cannot be used."""
-        self.notifier.reloading()
+        self.supervisor.reloading()
         try:
             self._settings = self._load()
         except ConfigError as error:
             for fault in error.faults:
                 _log.error("the new configuration is not used: %s", fault)
-            self.notifier.ready()
+            self.supervisor.ready()
             return False
         _log.info("the configuration was read anew")
         return True
