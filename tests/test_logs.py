@@ -121,6 +121,20 @@ def test_traceback_is_one_line_without_secrets(form: str) -> None:
         assert "ValueError" in json.loads(lines[0])["exception"]
 
 
+def test_no_private_value_of_the_configuration_is_shown() -> None:
+    """The address of a proxy or of who is told may hold a password: neither is in the log, as little as the code."""
+    proxy, mail = "http://user:pass@proxy:3128", "mailto://user:pass@host"
+    lines = _stderr_of(f"""
+from pathlib import Path
+from invoice_watcher.config import Api, Config, Notify, Secret
+from invoice_watcher.serve import Settings
+config = Config(drop_dir=Path("/"), api=Api(proxy={proxy!r}), notify=Notify(urls=({mail!r},)))
+Settings(config, Secret({SECRET!r})).set_up_log()
+log.info("%s, %s, %s", {proxy!r}, {mail!r}, {SECRET!r})
+""")
+    assert [line.split(" INFO ")[1] for line in lines] == ["***, ***, ***"]
+
+
 def test_bad_log_call_shows_no_secret() -> None:
     """A log call whose arguments do not fit is one clean line: `logging` would print them raw."""
     lines = _stderr_of(f"logs.setup('info', 'text', [{SECRET!r}])\nlog.info('%d ' + {SECRET!r}, {SECRET!r}, 2)")

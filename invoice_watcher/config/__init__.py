@@ -1,9 +1,10 @@
 """The configuration: a YAML file becomes one frozen `Config`, or the list of all that is wrong with it.
 
-`model` says what there is, `forms`, `names` and `addresses` how each value is read, `document` turns YAML
-into nodes with lines, `parsing` joins them, `conflicts` judges values together, `authorities` looks at the file
-of trusted certificates, `credentials` finds the API code, `json_schema` tells editors. All but `load`,
-`find_api_code` and `warnings` are pure.
+`model` and `sections` say what there is, `keys` lists it, `forms`, `names`, `addresses` and `units` how each value is
+read, `document` turns YAML into nodes with lines, `parsing` joins them, `conflicts` judges values together,
+`authorities` looks at the file of trusted certificates, `credentials` finds the API code, which is a `secret`, and
+`json_schema` tells editors. All is pure but `load`, `find_api_code`, `locate_api_code` and `warnings`, which ask the
+file system.
 
 Every fault is a ConfigError and the administrator's; no fault shows a value that may be a secret.
 """
