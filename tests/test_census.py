@@ -180,7 +180,7 @@ def test_a_file_that_is_sent_again(scene: Scene) -> None:
 def test_a_pause(scene: Scene) -> None:
     """While nothing flows it is told why, since when, what the administrator should do, and when one file is tried."""
     task = _claimed(scene)
-    assert scene.census.changing
+    assert scene.census.changing is not None
     scene.report(task, Waiting(failure(Fault.OPERATOR)))
     before = time.time() - 1
     assert scene.census.changing != ()
