@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from invoice_watcher.config import Config, Secret
     from invoice_watcher.schedule import Task
-    from invoice_watcher.service import Notifier
+    from invoice_watcher.service import Supervisor
 
 _AFTER_GRACE = 10.0
 _ONCE_ATTEMPTS = 3
@@ -71,7 +71,7 @@ class Daemon:
         config: Config,
         api_code: Secret,
         mailbox: Mailbox[Posted],
-        notifier: Notifier,
+        supervisor: Supervisor,
         *,
         audience: Audience | None = None,
         create: bool = True,
@@ -84,13 +84,13 @@ class Daemon:
             config: what to do.
             api_code: the secret.
             mailbox: where signals and hints arrive.
-            notifier: tells the service manager how things stand.
+            supervisor: the service manager, which is told how things stand.
             audience: who hears how things stand, and of every attempt.
             create: make missing folders.
             kept: what the run before had in its `kept`, on these same folders.
             tally: what the runs before came to, to go on with.
         """
-        self._config, self._mailbox, self._notifier = config, mailbox, notifier
+        self._config, self._mailbox, self._supervisor = config, mailbox, supervisor
         self._naming = naming_of(config)
         folders = Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=create)
         self._spool = Spool(folders, largest=config.max_size, receipts=config.receipts, layout=config.done_layout)
@@ -104,7 +104,7 @@ class Daemon:
         self._delivery = Delivery(self._spool, self._uploader, _limits(config), mailbox.answered)
         self._workers = Workers(self._queue.most_under_way, self._attempt, lambda *result: mailbox.post(result))
         self._audience = audience or Audience()
-        self._heartbeat = Heartbeat(notifier)
+        self._heartbeat = Heartbeat(supervisor)
         self._kept = kept or {}
         self._is_stopping = self._reload_again = False  # again: asked for while the run wound down
         self._moved_at = time.monotonic()
@@ -125,7 +125,7 @@ class Daemon:
                 self._lookout.start()
             end = self._loop(once=once, reload=reload)
             if end is not End.RELOAD:
-                self._notifier.stopping()
+                self._supervisor.stopping()
             self._wind_down()
         except FolderError:
             self._wind_down()  # what is under way is filed through the folders that were opened
@@ -152,7 +152,7 @@ class Daemon:
                 self._lookout.look(self._queue.schedule, busy=self._is_busy())
             self._start_what_may(now)
             if not self.was_ready:
-                self._notifier.ready()
+                self._supervisor.ready()
                 _log.info("ready: watching %s", self._config.drop_dir)
                 self.was_ready = True
             if once and self._is_done():

@@ -57,5 +57,5 @@ class Tally:
         What waits because somebody stopped the program is no sign of anything being away.
         """
         if self.rejected:
-            return ExitStatus.REJECTED
+            return ExitStatus.FAILED
         return ExitStatus.WAITING if self.waiting and not self.stopped else ExitStatus.OK

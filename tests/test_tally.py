@@ -13,8 +13,8 @@ from invoice_watcher.tally import MOST_RECENT, Tally
     ("rejected", "waiting", "stopped", "status"),
     [
         (0, 0, False, ExitStatus.OK),
-        (1, 0, False, ExitStatus.REJECTED),
-        (1, 5, False, ExitStatus.REJECTED),
+        (1, 0, False, ExitStatus.FAILED),
+        (1, 5, False, ExitStatus.FAILED),
         (0, 5, False, ExitStatus.WAITING),
         (0, 5, True, ExitStatus.OK),
     ],

@@ -98,7 +98,7 @@ def _nowhere(config: Config, config_path: Path, asked: str) -> Explanation:
     text = f"There is no such file in {config.drop_dir}, nor was one of that name or order delivered or rejected."
     if shut:  # then the half of that is not known
         text = "No such file was found."
-    return Explanation(asked, (text, *shut), _status(word) or ExitStatus.REJECTED)
+    return Explanation(asked, (text, *shut), _status(word) or ExitStatus.FAILED)
 
 
 def _of_dropped(place: Place, config: Config, word: Word, service: tuple[str, ...]) -> Iterator[str]:

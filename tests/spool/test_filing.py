@@ -312,7 +312,7 @@ def test_a_name_that_is_cut_short_is_known_by_its_length(name: str) -> None:
 @pytest.mark.parametrize("name", [*NASTY, *LIKE_OURS])
 def test_every_name_is_filed_away(box: Box, name: str) -> None:
     """255 bytes, bytes that are no UTF-8, a newline, or the ending of our own receipts."""
-    work_name = next(work_names(name))
+    work_name, last = next(work_names(name)), ""
     for _ in range(2):
         claimed(box, work_name)
         last = filed(box, work_name)
