@@ -17,8 +17,8 @@ from invoice_watcher.errors import FolderError, FolderUnavailableError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import Naming
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode
-from invoice_watcher.spool.filing import LARGEST_RECEIPT, trusted
 from invoice_watcher.spool.folders import Folder, open_folder
+from invoice_watcher.spool.receipts import LARGEST_RECEIPT, trusted
 from invoice_watcher.spool.shelves import MONTH
 
 if TYPE_CHECKING:

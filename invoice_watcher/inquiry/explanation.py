@@ -18,7 +18,7 @@ from invoice_watcher.inquiry.examination import examine
 from invoice_watcher.inquiry.overview import Word, advice_for, word_of
 from invoice_watcher.inquiry.whereabouts import Place, closed, whereabouts
 from invoice_watcher.receipt import SUFFIX
-from invoice_watcher.spool.filing import original_name
+from invoice_watcher.spool.names import original_name
 from invoice_watcher.status_line import moment, seconds, span
 
 if TYPE_CHECKING:

@@ -2,10 +2,12 @@
 
 A file's state is the folder in which it lies. This package is the only one that changes that; nobody else touches
 `os` or `fcntl` for the invoices' sake. Its rooms: `syscalls` (what Python lacks), `folders` (open, tried, locked),
-`snapshot` (the private copy), `shelves` (which folder a decision leads to), `filing` (notes, receipts, the commit),
-`orphans` (receipts that have had their time), `recovery` (after a crash). `Spool` is the door. Guarantees: promise 1
-(every document is in exactly one folder, byte for byte) and the recorded decision. Raises FolderError and its kin for
-the folders as a whole, OSError for a fault of the machine in one step.
+`names` (in the work folder, and in the end), `snapshot` (the private copy), `shelves` (which folder a decision leads
+to), `receipts` (notes and receipts, read back), `filing` (the same, written, and the commit), `orphans` (receipts that
+have had their time), `recovery` (after a crash), `requeue` (`retry`, which needs no daemon). `Spool` is the daemon's
+door. Guarantees: every document is in exactly one folder, byte for byte; a decision, once it is recorded, is carried out
+and never made again. Raises FolderError and its kin for the folders as a whole, UnreadableError for one file, and
+OSError for a fault of the machine in one step.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
 from invoice_watcher.settling import Entry, Signature, Unready
-from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
+from invoice_watcher.spool.filing import Slot, file_away
 from invoice_watcher.spool.folders import Folders
+from invoice_watcher.spool.names import note_name, work_names
 from invoice_watcher.spool.orphans import Orphans
+from invoice_watcher.spool.receipts import stale_receipt
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import (
@@ -68,7 +72,7 @@ class Spool:
         Args:
             folders: open and locked.
             largest: bytes; a larger document is described, not copied.
-            receipts: whether delivered documents get a sidecar too.
+            receipts: whether delivered documents get a receipt too.
             layout: whether they are put into the done folder itself, or into one in it for their month.
         """
         self._folders = folders
@@ -196,8 +200,8 @@ class Spool:
         """
         if not is_unchanged(snapshot, snapshot.signature):
             return None
-        sidecar = self._receipts or receipt.state == "failed"
-        name = file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)
+        with_receipt = self._receipts or receipt.state == "failed"
+        name = file_away(task.work_name, self._shelves, receipt, slot, with_receipt=with_receipt)
         if receipt.state == "done":
             self._orphans.went_through(receipt.sha256)
         return name

@@ -29,16 +29,9 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
-from invoice_watcher.spool.filing import (
-    Slot,
-    candidates,
-    carry_out,
-    free_name,
-    named,
-    note_name,
-    original_name,
-    read_receipt,
-)
+from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
+from invoice_watcher.spool.names import ROOM, candidates, is_document, note_name, original_name
+from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.snapshot import ITS_OWN
 from invoice_watcher.spool.syscalls import Lease, exists, lease_for_reading
 
@@ -86,7 +79,7 @@ def recover(shelves: Shelves, *, receipts: bool) -> list[Recovered | Completed]:
 
     Args:
         shelves: the four folders, and where in them a document belongs now; it may have been elsewhere before.
-        receipts: whether delivered documents get a sidecar.
+        receipts: whether delivered documents get a receipt.
     """
     work = shelves.folders.work
     for name in _documents(work):
@@ -98,7 +91,7 @@ def recover(shelves: Shelves, *, receipts: bool) -> list[Recovered | Completed]:
 
 
 def _documents(work: Folder) -> list[str]:
-    return sorted(name for name in os.listdir(work.fd) if not name.startswith(".") and not name.endswith(SUFFIX))
+    return sorted(name for name in os.listdir(work.fd) if is_document(name))
 
 
 def _end_rename(work_name: str, shelves: Shelves) -> None:
@@ -115,7 +108,7 @@ def _holds(folder: Folder, inode: int) -> bool:
 
 def _remove_remains(name: str, work: Folder) -> None:
     """Remove room that was never written, and the note of a document that is not there any more."""
-    room = name.startswith(".receipt-") and _is_regular(os.stat(name, dir_fd=work.fd, follow_symlinks=False))
+    room = name.startswith(ROOM) and _is_regular(os.stat(name, dir_fd=work.fd, follow_symlinks=False))
     orphaned = name.endswith(SUFFIX) and not exists(name.removesuffix(SUFFIX), work.fd)
     if room or (orphaned and read_receipt(name, work) is not None):
         os.unlink(name, dir_fd=work.fd)
@@ -132,7 +125,7 @@ def _read(work_name: str, shelves: Shelves, *, receipts: bool) -> Recovered | Co
             _take_back(work_name, note, work, folder)
         try:
             if _tells_of(note, work_name, work):
-                return _complete(work_name, note, shelves, sidecar=receipts or note.state == "failed")
+                return _complete(work_name, note, shelves, with_receipt=receipts or note.state == "failed")
         except OSError as error:
             if error.errno not in ITS_OWN | {errno.EACCES}:
                 raise
@@ -153,15 +146,15 @@ def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
         return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 
 
-def _complete(work_name: str, note: Receipt, shelves: Shelves, *, sidecar: bool) -> Completed:
+def _complete(work_name: str, note: Receipt, shelves: Shelves, *, with_receipt: bool) -> Completed:
     folders = shelves.folders
 
     def moves(target: Folder) -> Completed:
         nonlocal note  # as it is on the disk
         while True:
-            name = free_name(original_name(work_name), target, sidecar=sidecar)
+            name = free_name(original_name(work_name), target, with_receipt=with_receipt)
             note = _renamed(note, name, work_name, folders.work)
-            if carry_out(work_name, name, folders, target, note if sidecar else None):
+            if carry_out(work_name, name, folders, target, note if with_receipt else None):
                 return Completed(name, note)
 
     return shelves.put(note, moves)

@@ -16,7 +16,8 @@ import pytest
 from invoice_watcher.errors import FolderUnavailableError
 from invoice_watcher.receipt import Receipt, encode
 from invoice_watcher.spool import Completed, Recovered, Slot, syscalls
-from invoice_watcher.spool.filing import file_away, read_receipt
+from invoice_watcher.spool.filing import file_away
+from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.recovery import recover
 from tests.support.box import LARGEST, OTHER_PDF, PDF, Box, receipt, written
 from tests.support.children import in_child, killed_at, use_up_descriptors
@@ -263,36 +264,36 @@ def empty(box: Box) -> None:
         (box.root / place).unlink()
 
 
-def filing(box: Box, state: State, *, sidecar: bool) -> Callable[[], object]:
+def filing(box: Box, state: State, *, with_receipt: bool) -> Callable[[], object]:
     """Return the filing away of a claimed document, as a worker does it."""
 
     def work() -> None:
         with Slot(box.folders.work) as slot:
-            file_away(NAME, box.shelves(), receipt(state), slot, sidecar=sidecar)
+            file_away(NAME, box.shelves(), receipt(state), slot, with_receipt=with_receipt)
 
     return work
 
 
-def check_filed(box: Box, state: State, *, decided: bool, sidecar: bool) -> None:
+def check_filed(box: Box, state: State, *, decided: bool, with_receipt: bool) -> None:
     """After a crash and a restart: one copy, in its place if that was decided, with its receipt, and no remains."""
-    found = recovered(box, receipts=sidecar)
+    found = recovered(box, receipts=with_receipt)
     (document,) = (place for place, raw in box.files().items() if raw == PDF)
     expected = {document}
     if document.startswith(".processing/"):
         assert not decided
         assert found == [Recovered(NAME, NAME, None, (box.work / NAME).stat().st_ctime_ns)]
-    elif sidecar:
+    elif with_receipt:
         expected.add(f"{document}.json")
         assert box.receipt(f"{document}.json") == receipt(state, document.removeprefix(f"{state}/"))
     assert {place for place, raw in box.files().items() if raw != OTHER_PDF} == expected
 
 
-@pytest.mark.parametrize(("state", "sidecar"), [("done", True), ("done", False), ("failed", True)])
+@pytest.mark.parametrize(("state", "with_receipt"), [("done", True), ("done", False), ("failed", True)])
 def test_a_crash_at_any_step_of_the_filing(
     memory_box: Box,
     kernel: None,
     state: State,
-    sidecar: bool,  # noqa: FBT001 - parametrized
+    with_receipt: bool,  # noqa: FBT001 - parametrized
 ) -> None:
     """Kill -9 between any two calls: the document is in one place, and what the API said is not asked again."""
     box = memory_box
@@ -304,10 +305,10 @@ def test_a_crash_at_any_step_of_the_filing(
             box.put(f".processing/{NAME}")
             if taken:
                 box.put(f"{state}/{NAME}", OTHER_PDF)
-            killed = killed_at(call, filing(box, state, sidecar=sidecar))
+            killed = killed_at(call, filing(box, state, with_receipt=with_receipt))
             assert len(inodes_of(box, PDF)) == 1
             note = read_receipt(f"{NAME}.json", box.folders.work)
-            check_filed(box, state, decided=note is not None or not killed, sidecar=sidecar)
+            check_filed(box, state, decided=note is not None or not killed, with_receipt=with_receipt)
             assert not taken or box.files()[f"{state}/{NAME}"] == OTHER_PDF
         assert call > 6
 
