@@ -5,9 +5,9 @@ A file's state is the folder in which it lies. This package is the only one that
 `names` (in the work folder, and in the end), `snapshot` (the private copy), `shelves` (which folder a decision leads
 to), `receipts` (notes and receipts, read back), `filing` (the same, written, and the commit), `orphans` (receipts that
 have had their time), `recovery` (after a crash), `requeue` (`retry`, which needs no daemon). `Spool` is the daemon's
-door. Guarantees: every document is in exactly one folder, byte for byte; a decision, once it is recorded, is carried out
-and never made again. Raises FolderError and its kin for the folders as a whole, UnreadableError for one file, and
-OSError for a fault of the machine in one step.
+door. Guarantees: every document is in exactly one folder, byte for byte; a recorded decision is carried out, and
+never made anew. Raises FolderError and its kin for the folders as a whole, UnreadableError for one file, and OSError
+for a fault of the machine in one step.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _ESCAPED = re.compile(r"(.+)~[1-9][0-9]*~", re.DOTALL)
 
 
 def is_document(name: str) -> bool:
-    """Tell whether a name in the work folder is a document's: neither a note, nor what the program has there besides."""
+    """Tell whether a name in the work folder is a document's: no note, and nothing else that the program keeps."""
     return not name.startswith(".") and not name.endswith(SUFFIX)
 
 
