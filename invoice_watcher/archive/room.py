@@ -20,6 +20,7 @@ from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode
 from invoice_watcher.spool.folders import Folder, open_folder
 from invoice_watcher.spool.receipts import LARGEST_RECEIPT, trusted
 from invoice_watcher.spool.shelves import MONTH
+from invoice_watcher.spool.syscalls import read_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +159,7 @@ class Room:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             return None, _DAMAGED
-        receipt = decode(os.read(fd, min(found.st_size, LARGEST_RECEIPT)))
+        receipt = decode(read_up_to(fd, min(found.st_size, LARGEST_RECEIPT)))
         if receipt.file != encodable(document):
             return None, _DAMAGED
         if self._believed is not None and found.st_uid not in self._believed:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode
-from invoice_watcher.spool.syscalls import exists
+from invoice_watcher.spool.syscalls import exists, read_up_to
 
 if TYPE_CHECKING:
     from invoice_watcher.spool.folders import Folder
@@ -65,9 +65,10 @@ def read_receipt(name: str, folder: Folder, *, ours: bool = False, note: bool = 
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
         try:
-            if ours and os.fstat(fd).st_uid not in trusted(folder):
+            found = os.fstat(fd)
+            if ours and found.st_uid not in trusted(folder):
                 return None
-            return decode(os.read(fd, LARGEST_RECEIPT))
+            return decode(read_up_to(fd, min(found.st_size, LARGEST_RECEIPT)))
         finally:
             os.close(fd)
     except ReceiptError:

@@ -70,6 +70,14 @@ def link(old: str, new: str, *, old_dir: int, new_dir: int) -> bool:
     return True
 
 
+def read_up_to(descriptor: int, most: int) -> bytes:
+    """Return the bytes of a file from where it stands to its end, `most` at most; read(2) may give a part (FUSE)."""
+    found = b""
+    while len(found) < most and (chunk := os.read(descriptor, most - len(found))):
+        found += chunk
+    return found
+
+
 @contextmanager
 def lease_for_reading(descriptor: int) -> Iterator[Lease]:
     """Hold a read lease on an open file for the length of a block (fcntl(2), F_SETLEASE).

@@ -18,7 +18,7 @@ from invoice_watcher.spool.names import work_names
 from invoice_watcher.spool.receipts import read_receipt, remove_stale
 from tests.support.box import OTHER_PDF, PDF, Box, receipt, written
 from tests.support.fuse import mounted_by_somebody
-from tests.support.kernel import OldKernel, failing, interrupted, traced
+from tests.support.kernel import OldKernel, failing, interrupted, piecemeal, traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,6 +192,13 @@ def test_what_is_no_receipt_is_not_read_as_one(box: Box, make: Callable[[Path], 
     make(box.failed / f"{NAME}.json")
     assert read_receipt(f"{NAME}.json", box.folders.failed) is None
     assert read_receipt("missing.json", box.folders.failed) is None
+
+
+def test_a_receipt_that_is_given_in_parts_is_read_whole(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may give less than was asked for; the rest of a note is not taken for lost."""
+    box.put(f"failed/{NAME}.json", written("failed"))
+    monkeypatch.setattr(os, "read", piecemeal(7))
+    assert read_receipt(f"{NAME}.json", box.folders.failed) == receipt("failed")
 
 
 def test_without_hard_links_the_receipt_is_a_copy(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,12 @@ def failing(code: int) -> Callable[..., None]:
     return fail
 
 
+def piecemeal(most: int) -> Callable[[int, int], bytes]:
+    """Return a read(2) that gives so many bytes at a time, as one on FUSE may."""
+    read = os.read
+    return lambda descriptor, length: read(descriptor, min(length, most))
+
+
 @contextmanager
 def interrupted(call: int, interruption: Callable[[], object]) -> Iterator[Callable[[], bool]]:
     """Within the block, let something happen before this process's `call`-th system call on files.
