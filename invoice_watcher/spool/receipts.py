@@ -31,26 +31,41 @@ pairing = threading.Lock()
 def remove_stale(name: str, folder: Folder) -> bool:
     """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that.
 
-    One that cannot be read or removed stays: no invoice has to wait because of an old receipt.
+    One that cannot be read or removed stays: no invoice has to wait because of an old receipt. So does one that has
+    another name as well: it is a note still, of another instance that files into the same folder, and its document
+    follows in an instant. That is asked first, for when the note is gone the document is there.
     """
     with pairing, suppress(OSError):
-        if stale_receipt(name, folder) is not None:
-            os.unlink(name + SUFFIX, dir_fd=folder.fd)
-            return True
+        if _of_failure(name, folder) is None or _is_note(name + SUFFIX, folder) or _is_in_use(name, folder):
+            return False
+        os.unlink(name + SUFFIX, dir_fd=folder.fd)
+        return True
     return False
 
 
 def stale_receipt(name: str, folder: Folder) -> Receipt | None:
-    """Return the receipt of a failed document that a person has taken out of `folder`; None when there is none.
+    """Return the receipt of a failed document that a person has taken out of `folder`; None when there is none."""
+    receipt = _of_failure(name, folder)
+    return None if receipt is None or _is_in_use(name, folder) else receipt
+
+
+def _of_failure(name: str, folder: Folder) -> Receipt | None:
+    receipt = read_receipt(name + SUFFIX, folder, ours=True)
+    return receipt if receipt is not None and receipt.state == "failed" and receipt.file == encodable(name) else None
+
+
+def _is_note(name: str, folder: Folder) -> bool:
+    """Tell whether a receipt is another instance's note as well; where there are no hard links, that cannot be seen."""
+    return os.stat(name, dir_fd=folder.fd, follow_symlinks=False).st_nlink > 1
+
+
+def _is_in_use(name: str, folder: Folder) -> bool:
+    """Tell whether a receipt has its document beside it, or is one itself.
 
     People move a document back together with its receipt. That is then a document of its own, with a receipt beside it,
     which was there first.
     """
-    receipt = read_receipt(name + SUFFIX, folder, ours=True)
-    if receipt is None or receipt.state != "failed" or receipt.file != encodable(name):
-        return None
-    in_use = exists(name, folder.fd) or exists(name + SUFFIX + SUFFIX, folder.fd)
-    return None if in_use else receipt
+    return exists(name, folder.fd) or exists(name + SUFFIX + SUFFIX, folder.fd)
 
 
 def read_receipt(name: str, folder: Folder, *, ours: bool = False, note: bool = False) -> Receipt | None:

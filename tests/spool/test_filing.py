@@ -6,8 +6,10 @@ import errno
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -173,6 +175,50 @@ def test_a_receipt_beside_its_document_is_not_stale(box: Box) -> None:
     box.put(f"failed/{NAME}.json", written("failed"))
     assert not remove_stale(NAME, box.folders.failed)
     assert len(box.names()) == 2
+
+
+# What a second instance runs, with folders of its own to take from: files a document of the same name away.
+SECOND = """
+import sys
+from pathlib import Path
+from invoice_watcher.receipt import decode
+from invoice_watcher.spool import Folders, Slot
+from invoice_watcher.spool.filing import file_away
+from invoice_watcher.spool.shelves import Shelves
+root, decision = map(Path, sys.argv[1:])
+second = root / "second"
+second.mkdir()
+folders = Folders(second, root / "done", root / "failed", second / ".processing")
+(second / ".processing/12345.pdf").write_bytes(b"of the second")
+with Slot(folders.work) as slot:
+    file_away("12345.pdf", Shelves(folders), decode(decision.read_bytes()), slot, with_receipt=True)
+"""
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_two_instances_leave_each_others_receipts_alone(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: State
+) -> None:
+    """One files `12345.pdf` away in the instant in which another has its receipt, but not its document, in failed."""
+    decision = tmp_path / "decision"
+    decision.write_bytes(written(state))
+    link = os.link
+
+    def link_and_wait(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - whatever os.link takes
+        link(*args, **kwargs)
+        monkeypatch.undo()
+        subprocess.run([sys.executable, "-c", SECOND, box.root, decision], check=True)
+
+    claimed(box)
+    monkeypatch.setattr(os, "link", link_and_wait)
+    assert filed(box, state="failed") == NAME
+    assert box.receipt(f"failed/{NAME}.json").state == "failed"
+    theirs = "done/12345.pdf" if state == "done" else "failed/12345.2.pdf"
+    assert {place: raw for place, raw in box.files().items() if not place.endswith(".json")} == {
+        f"failed/{NAME}": PDF,
+        theirs: b"of the second",
+    }
+    assert box.receipt(f"{theirs}.json").state == state
 
 
 def test_an_old_receipt_that_cannot_be_read_holds_up_nothing(box: Box) -> None:
