@@ -221,6 +221,16 @@ def test_a_suspect(scene: Scene) -> None:
     assert scene.census.waiting == 1
 
 
+def test_what_cannot_be_read(scene: Scene) -> None:
+    """What an earlier run left, and the disk does not give, is not told as sent again by itself."""
+    task = _claimed(scene)
+    task.unread = True
+    scene.queue.schedule.finished(task)
+    scene.queue.resume(task, died=False)
+    assert (scene.waiter("1.pdf").state, scene.census.waiting) == ("unread", 1)
+    assert "cannot be read" in scene.waiter("1.pdf").text
+
+
 def test_more_than_are_named(scene: Scene) -> None:
     """However many wait, all are counted, and the oldest hundred are named."""
     for number in range(MOST_NAMED + 20):

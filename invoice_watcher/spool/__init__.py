@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
-from invoice_watcher.settling import Entry, Signature, Unready
+from invoice_watcher.settling import GONE, Entry, Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away
 from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.names import note_name, work_names
@@ -38,7 +38,7 @@ from invoice_watcher.spool.snapshot import (
     signature_of,
     take_snapshot,
 )
-from invoice_watcher.spool.syscalls import exists, rename_noreplace
+from invoice_watcher.spool.syscalls import exists, is_taken, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -61,6 +61,11 @@ __all__ = [
 
 _UNKNOWN = Signature(0, 0, 0, 0)
 _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
+_UNREAD = Unready(
+    "is left as it is until the next start, for it or its note cannot be read; have the administrator look at the disk",
+    _UNREADABLE_AGAIN,
+    known=True,
+)
 
 
 class Spool:
@@ -134,6 +139,8 @@ class Spool:
     def snapshot(self, task: Task) -> Snapshot | Unready:
         """Copy the document, from whichever folder it lies in; or say why it is not ready."""
         work = self._folders.work.fd
+        if task.unread:
+            return _UNREAD if is_taken(task.work_name, work) else GONE
         try:
             if task.claimed:
                 return take_snapshot(task.work_name, work, work, self._largest, None)

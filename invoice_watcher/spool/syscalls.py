@@ -146,10 +146,10 @@ def exists(name: str, directory: int) -> bool:
 
 
 def is_taken(name: str, directory: int) -> bool:
-    """Tell the same, also of a folder on which somebody has mounted what only he may look at (FUSE)."""
+    """Tell the same, also of what cannot be looked at: a bad place on the disk, somebody's own mount (FUSE)."""
     try:
         return exists(name, directory)
-    except PermissionError:
+    except OSError:
         if name not in os.listdir(directory):  # else it is the directory's fault
             raise
         return True
