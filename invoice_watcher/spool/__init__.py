@@ -237,11 +237,15 @@ class Spool:
         Raises FolderUnavailableError when that cannot be done now; what was done stays done.
         """
         try:
-            return recover(self._shelves, receipts=self._receipts)
+            found = recover(self._shelves, receipts=self._receipts)
         except OSError as error:
             what = f"{escape(error.filename)}: " if isinstance(error.filename, str) else ""
             text = f"cannot bring {self._folders.work.path} in order: {what}{error.strerror}"
             raise FolderUnavailableError(text) from error
+        for one in found:
+            if isinstance(one, Completed) and one.receipt.state == "done":
+                self._orphans.went_through(one.receipt.sha256)
+        return found
 
     def close(self) -> None:
         """Let go of folders and locks."""
