@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from invoice_watcher.pacing import Pace
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_LITTER = Naming.of("")  # whose built-in patterns are all that is asked for
+# Nothing that bears a temporary name was ever taken, so none of it was filed: Windows, macOS and Office leave such
+# files wherever people look. `ignore` counts for nothing here: it may have been another when a document was taken.
+_LITTER = Naming.of("")
 _AT_ONCE = 256  # names between two looks at the clock
 _DAMAGED = "its receipt is damaged, or that of another file"
 _FOREIGN = "its receipt was written by somebody else, and is not believed"
