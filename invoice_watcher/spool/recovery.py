@@ -6,13 +6,13 @@
     there     waiting                   it was stopped in good order                deliver when due
     there     done or failed            the decision was made                       complete the moves, send nothing
           of other bytes, in use,   the decision was made; it was or may be     file it if it is the same after all,
-          or immovable              changed since                               else deliver what it is now
+          not to be read or moved   changed since                               else deliver what it is now
     twice     -                         no rename here: it died between link and    remove the name in the work folder
                                         unlink, and the other folder has it too
     gone      done or failed            all but the last step was made              remove the note
     gone      waiting                   a person took it away                       remove the note
-    unread    any                       nobody knows what was decided               leave it as it is until next time
-    any       unread                    the same                                    the same
+    there     not to be read            nobody knows what was decided               leave it as it is until next time
+    not to be looked at                 the same                                    the same
     -         a dot file                room for a receipt that was never written   remove it
 
 Guarantees: completing is idempotent, so a crash during recovery is recovered from like any other; what cannot be read
