@@ -34,6 +34,7 @@ _TEXTS: dict[State, str] = {
     "suspect": "was being sent when the program died, and is sent again, alone",
     "held": "was answered, and it is being found out whose fault that answer is",
     "unfiled": "was answered, and is filed as soon as this machine can",
+    "unread": "is left as it is until the next start, for it or its note cannot be read",
 }
 
 
@@ -118,6 +119,8 @@ class Census:
         )
 
     def _state(self, task: Task) -> State:
+        if task.unread:
+            return "unread"
         if self._queue.schedule.holds_under_way(task):
             return "sending"
         if task.decision is not None:

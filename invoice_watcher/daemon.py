@@ -237,7 +237,7 @@ class Daemon:
         stalled = time.monotonic() > self._moved_at + self._config.settle.incomplete_after
         if stalled or self._queue.pause is not None:
             return True
-        soon = any(task.attempts < _ONCE_ATTEMPTS or task.decision for task in schedule.claimed())
+        soon = any(not one.unread and (one.attempts < _ONCE_ATTEMPTS or one.decision) for one in schedule.claimed())
         if soon or schedule.ready or self._queue.is_holding:
             return False
         return not self._lookout.expects_more()

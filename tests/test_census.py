@@ -223,7 +223,6 @@ def test_a_file_that_is_sent_again(scene: Scene) -> None:
 def test_a_pause(scene: Scene) -> None:
     """While nothing flows it is told why, since when, what the administrator should do, and when one file is tried."""
     task = _claimed(scene)
-    assert scene.census.changing()
     scene.report(task, Waiting(failure(Fault.OPERATOR)))
     before = time.time() - 1
     assert scene.census.changing() != ()
@@ -262,6 +261,16 @@ def test_a_suspect(scene: Scene) -> None:
     scene.queue.resume(task, died=True)
     assert "when the program died" in scene.waiter("1.pdf").text
     assert scene.census.waiting == 1
+
+
+def test_what_cannot_be_read(scene: Scene) -> None:
+    """What an earlier run left, and the disk does not give, is not told as sent again by itself."""
+    task = _claimed(scene)
+    task.unread = True
+    scene.queue.schedule.finished(task)
+    scene.queue.resume(task, died=False)
+    assert (scene.waiter("1.pdf").state, scene.census.waiting) == ("unread", 1)
+    assert "cannot be read" in scene.waiter("1.pdf").text
 
 
 def test_more_than_are_named(scene: Scene) -> None:

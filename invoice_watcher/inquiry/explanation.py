@@ -19,7 +19,7 @@ from invoice_watcher.inquiry.whereabouts import Place, closed, whereabouts
 from invoice_watcher.inquiry.word import Word, advice_for, word_of
 from invoice_watcher.moments import moment, seconds, span
 from invoice_watcher.receipt import SUFFIX
-from invoice_watcher.spool.filing import original_name
+from invoice_watcher.spool.names import original_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

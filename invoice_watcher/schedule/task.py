@@ -47,6 +47,7 @@ class Task:
         decision: see `Decision`.
         owner: the user id of who dropped it; each owner has turns (see `turns`). -1 once that no longer counts.
         answered: the API has taken it, and what is left is to file it; written by the worker, read by the loop.
+        unread: an earlier run left it, and it or its note cannot be read: it is left as it is until the next start.
         look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
         took: how long the upload of this attempt took, seconds; None when it came to none.
     """
@@ -69,6 +70,7 @@ class Task:
     decision: Decision | None = None
     owner: int = -1
     answered: bool = False
+    unread: bool = False
     look_only: bool = False
     took: float | None = None
 
