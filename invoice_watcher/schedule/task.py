@@ -23,6 +23,11 @@ class Decision:
     outcome: Delivered | Rejected
     sha256: str | None
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether the API said so of what it was sent; else the document was given up here, for what happened to it."""
+        return self.sha256 is not None
+
 
 @dataclass(slots=True)
 class Task:
