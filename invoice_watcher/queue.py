@@ -93,6 +93,7 @@ class Queue:
             task: the document.
             died: the program died while it was sending it.
         """
+        task.counted_at, task.refused_at = 0, None  # the answers of this run are counted anew
         if not died:
             self.schedule.add_claimed(task)
         elif task.crashes < MOST_CRASHES:

@@ -347,3 +347,15 @@ def test_a_claimed_file_that_cannot_be_read_is_not_tried_all_the_time() -> None:
     assert world.queue.pause is None
     assert world.queue.next(9.9) is None
     assert world.queue.next(10.0) is task
+
+
+def test_failures_count_in_a_run_after_a_long_one() -> None:
+    """A reload after thousands of deliveries: what alone keeps failing from then on is put aside as soon as ever."""
+    world = World(all_but({"bad": failure()}), rules=RetryRules(2, 300, 2))
+    task = task_of("bad", 0, claimed=True)
+    task.counted_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
+    world.queue.resume(task, died=False)
+    for number in range(3):
+        world.drop(f"good {number}")
+        world.run(world.now + HOUR)
+    assert "bad" in world.filed
