@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from invoice_watcher.audience import Audience
     from invoice_watcher.config import Config, Secret
+    from invoice_watcher.once import Result
     from invoice_watcher.schedule import Task
 
 _log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def serve(load: Callable[[], Settings], mailbox: Mailbox[Posted]) -> None:
         server.notifier.close()
 
 
-def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audience) -> Tally:
+def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audience) -> Result:
     """Deliver what lies in the folder now, and say what it came to.
 
     Args:
@@ -81,7 +82,7 @@ def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audienc
     """
     daemon = Daemon(*settings, mailbox, Notifier(), audience=audience)
     daemon.run(once=True)
-    return daemon.tally
+    return daemon.result
 
 
 class _Server:

@@ -16,7 +16,7 @@ def _dropped(order: str, arrived: int) -> Task:
 
 
 def test_what_was_claimed_meanwhile_is_not_looked_at() -> None:
-    """A file that became a probe in the pause, and failed, waits to be sent again: a look could take it a second time."""
+    """A file that became a probe in the pause, and failed, waits to be sent again: a look would take it twice."""
     schedule, (first, second) = Schedule(), (_dropped("1", 1), _dropped("2", 2))
     schedule.offer([first, second])
     inspection = Inspection(schedule, LARGEST)

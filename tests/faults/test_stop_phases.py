@@ -207,8 +207,7 @@ def test_stopped_before_the_first_delivery(api: StandIn, place: Place) -> None:
     mailbox: Mailbox[Posted] = Mailbox()
     mailbox.post(Signal.STOP)
     settings = Settings(load(place.config), Secret(API_CODE))
-    tally = deliver_once(settings, mailbox, Audience())
-    assert tally.stopped
+    assert deliver_once(settings, mailbox, Audience()).stopped
     assert api.requests == []
     assert names(place.drop) == ["1.pdf"]
 
