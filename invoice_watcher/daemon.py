@@ -119,23 +119,15 @@ class Daemon:
             reload: called on SIGHUP; True to end this run, for another configuration is ready.
         """
         try:
-            self._recover()
-            if not once:
-                self._lookout.start()
-            end = self._loop(once=once, reload=reload)
-            if end is not End.RELOAD:
-                self._notifier.stopping()
-            self._wind_down()
-        except FolderError:
-            self._wind_down()  # what is under way is filed through the folders that were opened
-            if not self._is_stopping:
-                raise
-            end = End.STOPPED
+            end = self._work(once=once, reload=reload)
+            self._wind_down()  # after a FolderError too: through the folders that were opened
         finally:
             self._close()
         if self._is_stopping:
             self._audience.tell_now(self._census.standing(is_over=True))
             return End.STOPPED
+        if isinstance(end, FolderError):
+            raise end
         return end
 
     @property
@@ -147,6 +139,18 @@ class Daemon:
     def result(self) -> Result:
         """What it came to so far, all runs with the same tally included."""
         return Result(self._tally.delivered, self._tally.rejected, self._census.waiting, self._is_stopping)
+
+    def _work(self, *, once: bool, reload: Callable[[], bool]) -> End | FolderError:
+        try:
+            self._recover()
+            if not once:
+                self._lookout.start()
+            end = self._loop(once=once, reload=reload)
+        except FolderError as error:
+            return error
+        if end is not End.RELOAD:
+            self._notifier.stopping()
+        return end
 
     def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
         while True:
@@ -258,8 +262,6 @@ class Daemon:
             _log.warning("breaking off what did not end by itself: %d", self._queue.schedule.under_way)
             self._uploader.stop()
             self._drain(_AFTER_GRACE)
-        if self._reload_again:
-            self._mailbox.post(Signal.RELOAD)
 
     def _drain(self, patience: float) -> bool:
         """Take reports until nothing is under way; False when patience ran out, or a second stop came."""
@@ -281,8 +283,11 @@ class Daemon:
         self._uploader.stop()
         self.is_over = self._workers.stop(patience=1.0)
         if self.is_over:  # a descriptor that a thread still uses must not be given to another file
+            self._drain(0.0)  # what was reported since: the next run does not know these tasks
             self._uploader.close()
             self._spool.close()
+        if self._reload_again:
+            self._mailbox.post(Signal.RELOAD)
 
 
 def _left_behind(report: Waiting) -> Unready:
