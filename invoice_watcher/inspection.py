@@ -57,4 +57,4 @@ class Inspection:
         if task.claimed or task.signature is None or self._fit.get(task.invoice.name) == task.signature:
             return False
         size = task.signature.size
-        return (size <= QUICKLY_READ or size > self._largest) and not self._schedule.is_busy(task.invoice.queue)
+        return (size <= QUICKLY_READ or size > self._largest) and not self._schedule.is_busy(task.invoice.lane)

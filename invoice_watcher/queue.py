@@ -115,7 +115,7 @@ class Queue:
             return self.schedule.next(now, fresh=self._may_claim())
         task = self.schedule.least_tried(fresh=self._probes_fresh(pause))
         if task is not None:
-            self._breaker = self._breaker.started(task.invoice.queue)
+            self._breaker = self._breaker.started(task.invoice.lane)
         return task or self._next_to_look_at()
 
     def wake_at(self) -> float | None:
@@ -143,25 +143,25 @@ class Queue:
         looked_at, task.look_only = task.look_only, False
         if looked_at and not isinstance(report, Fit):
             self.schedule.withdraw(task)
-        queue = task.invoice.queue
+        lane = task.invoice.lane
         match report:
             case Filed(outcome, _, True):
                 self._answered(task, now, delivered=isinstance(outcome, Delivered))
             case Filed():
-                self._turn(self._breaker.recorded(queue, now), now)
+                self._turn(self._breaker.recorded(lane, now), now)
             case Waiting(outcome):
                 self._deferred(task, outcome, now, chance)
             case Held(outcome):
                 self._held.append(task)
                 self._held_until = now + _COMPANY
                 self._answers += 1
-                self._turn(self._breaker.wrong_api_code(queue, api_code_doubted(outcome).problem, now), now)
+                self._turn(self._breaker.wrong_api_code(lane, api_code_doubted(outcome).problem, now), now)
             case Fit():
                 self._inspection.fit(task)
             case NotReady(unready) if task.claimed and unready is not GONE:
                 self._changed(task, now, (unready.known and unready.wait) or _CHANGED_AGAIN)
             case NotReady():
-                self._turn(self._breaker.withdrawn(queue), now)
+                self._turn(self._breaker.withdrawn(lane), now)
         self._release_held(now, chance)
 
     def _turn(self, breaker: Breaker, now: float) -> None:
@@ -174,13 +174,13 @@ class Queue:
 
     def _answered(self, task: Task, now: float, *, delivered: bool) -> None:
         self._answers += 1
-        self._turn(self._breaker.answered(task.invoice.queue, now, delivered=delivered), now)
+        self._turn(self._breaker.answered(task.invoice.lane, now, delivered=delivered), now)
 
     def _changed(self, task: Task, now: float, wait: float = _CHANGED_AGAIN) -> None:
         """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
         due = now + _CHANGED_AGAIN
         task.failures += self.pause is not None
-        self._turn(self._breaker.withdrawn(task.invoice.queue, due if task.claimed else now), now)
+        self._turn(self._breaker.withdrawn(task.invoice.lane, due if task.claimed else now), now)
         self._again(task, now + wait)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
@@ -193,7 +193,7 @@ class Queue:
             self._answered(task, now, delivered=False)
             self._strike(task, outcome, MOST_DOWNLOADS)
         else:
-            self._turn(self._breaker.deferred(task.invoice.queue, outcome, now, chance), now)
+            self._turn(self._breaker.deferred(task.invoice.lane, outcome, now, chance), now)
             if self.pause is None and self._answers > task.counted_at:
                 self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
         task.failures += 1
@@ -233,7 +233,7 @@ class Queue:
                 task.decision = None
                 task.failures += 1
                 due = now + back_off(task.failures, self._rules.initial, self._rules.longest, chance)
-            elif alone or task.invoice.queue not in self._breaker.refused:
+            elif alone or task.invoice.lane not in self._breaker.refused:
                 due = now
             else:
                 continue
@@ -250,7 +250,7 @@ class Queue:
 
     def _next_suspect(self) -> Task:
         self._alone = task = self._suspects.pop(0)
-        self._breaker = self._breaker.started(task.invoice.queue)
+        self._breaker = self._breaker.started(task.invoice.lane)
         self.schedule.start(task)
         return task
 

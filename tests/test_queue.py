@@ -104,7 +104,7 @@ def test_bad_file_never_keeps_the_gate_closed(bad: Outcome | Unready, outage: fl
     """Everyone's invoices go through, after an outage too, even if the one that is probed fails by itself."""
 
     def api(task: Task, now: float) -> Outcome | Unready:
-        if task.invoice.queue == "bad":
+        if task.invoice.lane == "bad":
             return bad
         return DELIVERED if now >= outage else failure()
 
@@ -167,9 +167,7 @@ def test_a_document_that_alone_is_refused_holds_nobody_up() -> None:
 
 def test_a_document_that_was_refused_alone_does_not_hide_the_next_wrong_key() -> None:
     """After that document, a 401 for all that is sent stops the queue as ever, and nothing is put aside for it."""
-    world = World(
-        lambda task, now: failure(Fault.OPERATOR) if task.invoice.queue == "bad" or now >= HOUR else DELIVERED
-    )
+    world = World(lambda task, now: failure(Fault.OPERATOR) if task.invoice.lane == "bad" or now >= HOUR else DELIVERED)
     world.drop("bad")
     world.run(HOUR / 2)
     world.drop("first")

@@ -37,7 +37,7 @@ class QueueMachine(RuleBasedStateMachine):
         for order in orders:
             self.count += 1
             self.drop.append(task_of(order, self.count))
-        self.drop = [task_of(task.invoice.queue, task.arrived_ns) for task in self.drop]
+        self.drop = [task_of(task.invoice.lane, task.arrived_ns) for task in self.drop]
         self.queue.schedule.offer(self.drop)
 
     @rule()
@@ -45,7 +45,7 @@ class QueueMachine(RuleBasedStateMachine):
         """As many as there are workers, one per order, one probe, nothing before the API wants to be called."""
         while (task := self.queue.next(self.now)) is not None:
             assert self.now >= self.asked or task.decision
-            assert task.invoice.queue not in {one.invoice.queue for one in self.under_way}
+            assert task.invoice.lane not in {one.invoice.lane for one in self.under_way}
             if self.queue.pause is not None:
                 assert self.probe is None, "a second probe"
                 self.probe = task

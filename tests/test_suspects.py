@@ -41,7 +41,7 @@ def test_suspects_are_sent_alone_and_before_all_else() -> None:
     for order in ("a", "b", "c"):
         task = world.queue.next(world.now)
         assert task is not None
-        assert task.invoice.queue == order
+        assert task.invoice.lane == order
         assert world.queue.next(world.now) is None, "something goes beside a suspect"
         world._start(task)
         _, _, ended, report = world._ends.pop()

@@ -2,8 +2,8 @@
 
 Two sorts of tasks wait here. *Ready* ones lie in the drop folder; the scan offers them anew each time, for the
 scan is the truth, and `turns` says which of them is next. *Claimed* ones lie in the work folder, each with the moment
-at which it is due. Files of one order (one `queue`) go one after another: a claimed one before a ready one, the older
-before the younger. Guarantees: a task that is under way is never given out again, and no queue is ever under way twice.
+at which it is due. Files of one order (one *lane*) go one after another: a claimed one before a ready one, the older
+before the younger. Guarantees: a task that is under way is never given out again, and no lane is ever under way twice.
 Pure but for its own memory: time is an argument. Raises nothing.
 """
 
@@ -24,14 +24,14 @@ __all__ = ["Decision", "Schedule", "Selection", "Task"]
 
 
 class Schedule:
-    """The tasks that wait, and the queues that are under way."""
+    """The tasks that wait, and the lanes that are under way."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._ready = Turns()
         self._claimed: dict[str, list[Task]] = {}
         self._due: list[tuple[float, int, Task]] = []
-        self._heads: dict[str, Task] = {}  # of each queue that has a ready one in its turn
+        self._heads: dict[str, Task] = {}  # of each lane that has a ready one in its turn
         self._behind: dict[str, list[Task]] = {}  # the other ready ones
         self._under_way: dict[str, Task] = {}
         self._probed: Counter[str] = Counter()
@@ -39,10 +39,10 @@ class Schedule:
         self.offers = 0  # how often something ready came in
         self._count = 0
 
-    def selection(self, most: int, queue_of: Callable[[str], str]) -> Selection:
+    def selection(self, most: int, lane_of: Callable[[str], str]) -> Selection:
         """Return what takes in the files of a scan that begins now, and keeps at most so many, see `Selection`."""
         self._begun = set()
-        return Selection(most, self._ready.horizon_ns, queue_of)
+        return Selection(most, self._ready.horizon_ns, lane_of)
 
     def offer(self, ready: Iterable[Task], newest_ns: int | None = None) -> list[str]:
         """Replace all ready tasks by what the scan found.
@@ -68,21 +68,21 @@ class Schedule:
             self.offers += 1
 
     def _add_ready(self, task: Task) -> None:
-        queue = task.invoice.queue
-        self._behind.setdefault(queue, []).append(task)
-        head = self._heads.get(queue)
+        lane = task.invoice.lane
+        self._behind.setdefault(lane, []).append(task)
+        head = self._heads.get(lane)
         if head is not None and task.age_key < head.age_key:
             self._ready.remove(head)
-            self._behind[queue].append(self._heads.pop(queue))
-        if queue not in self._under_way and queue not in self._claimed:
-            self._promote(queue)
+            self._behind[lane].append(self._heads.pop(lane))
+        if lane not in self._under_way and lane not in self._claimed:
+            self._promote(lane)
 
     def add_claimed(self, task: Task) -> None:
         """Add a task that lies in the work folder, due at `task.due`."""
-        tasks = self._claimed.setdefault(task.invoice.queue, [])
+        tasks = self._claimed.setdefault(task.invoice.lane, [])
         tasks.append(task)
         tasks.sort(key=lambda one: one.age_key)
-        self._arm(task.invoice.queue)
+        self._arm(task.invoice.lane)
 
     def next(self, now: float, *, fresh: bool = True) -> Task | None:
         """Take out the next task to start, or None.
@@ -103,7 +103,7 @@ class Schedule:
             fresh: take a ready one when every claimed one has been tried; always so when none is claimed. Of these too
                 the one that was tried least: a large file may not fit on a disk that has room for small ones.
         """
-        heads = [tasks[0] for queue, tasks in self._claimed.items() if queue not in self._under_way]
+        heads = [tasks[0] for lane, tasks in self._claimed.items() if lane not in self._under_way]
         task = min(heads, key=lambda one: (one.failures, one.age_key), default=None)
         if task is None or fresh:
             task = self._next_probe() or task
@@ -118,22 +118,22 @@ class Schedule:
         """Let the oldest of each order have its turn, unless another one is being sent; the rest stands behind it."""
         self._behind.clear()
         for task in tasks:
-            self._behind.setdefault(task.invoice.queue, []).append(task)
+            self._behind.setdefault(task.invoice.lane, []).append(task)
         free = self._behind.keys() - self._under_way.keys() - self._claimed.keys()
-        self._heads = {queue: self._first_behind(queue) for queue in free}
+        self._heads = {lane: self._first_behind(lane) for lane in free}
         self._ready.replace(self._heads.values(), newest_ns)
 
-    def _first_behind(self, queue: str) -> Task:
-        waiting = self._behind.pop(queue)
+    def _first_behind(self, lane: str) -> Task:
+        waiting = self._behind.pop(lane)
         waiting.sort(key=lambda one: one.age_key)
         if waiting[1:]:
-            self._behind[queue] = waiting[1:]
+            self._behind[lane] = waiting[1:]
         return waiting[0]
 
-    def _promote(self, queue: str) -> None:
+    def _promote(self, lane: str) -> None:
         """Let the oldest that stands behind have its turn, if none of its order has."""
-        if queue in self._behind and queue not in self._heads:
-            self._heads[queue] = head = self._first_behind(queue)
+        if lane in self._behind and lane not in self._heads:
+            self._heads[lane] = head = self._first_behind(lane)
             self._ready.add(head)
 
     def ready_by_name(self) -> dict[str, Task]:
@@ -157,50 +157,50 @@ class Schedule:
 
     def ahead_of(self, task: Task) -> Task | None:
         """Return the file of the same order for which this one has to wait, as far as that is decided; else None."""
-        queue = task.invoice.queue
-        first = self._under_way.get(queue) or next(iter(self._claimed.get(queue, ())), None)
+        lane = task.invoice.lane
+        first = self._under_way.get(lane) or next(iter(self._claimed.get(lane, ())), None)
         return None if first is task else first
 
     def holds_under_way(self, task: Task) -> bool:
         """Tell whether a worker has this very task to send."""
         return any(one is task for one in self.taken())
 
-    def is_busy(self, queue: str) -> bool:
+    def is_busy(self, lane: str) -> bool:
         """Tell whether a file of this order is under way."""
-        return queue in self._under_way
+        return lane in self._under_way
 
     def withdraw(self, task: Task) -> None:
         """Forget a ready task: its file lies elsewhere by now."""
-        queue = task.invoice.queue
-        if self._heads.get(queue) is task:
+        lane = task.invoice.lane
+        if self._heads.get(lane) is task:
             self._ready.remove(task)
-            del self._heads[queue]
-            self._promote(queue)
-        elif waiting := [one for one in self._behind.pop(queue, ()) if one is not task]:
-            self._behind[queue] = waiting
+            del self._heads[lane]
+            self._promote(lane)
+        elif waiting := [one for one in self._behind.pop(lane, ()) if one is not task]:
+            self._behind[lane] = waiting
 
     def start(self, task: Task) -> None:
         """A task that does not wait here goes under way."""
-        self._under_way[task.invoice.queue] = task
+        self._under_way[task.invoice.lane] = task
         task.answered = False
         if self._begun is not None and not task.look_only:
             self._begun.add(task.invoice.name)
 
     def finished(self, task: Task) -> None:
-        """A task left the schedule, or comes back through `add_claimed` or the next scan: its queue is free."""
-        self._under_way.pop(task.invoice.queue, None)
-        self._arm(task.invoice.queue)
-        self._promote(task.invoice.queue)
+        """A task left the schedule, or comes back through `add_claimed` or the next scan: its lane is free."""
+        self._under_way.pop(task.invoice.lane, None)
+        self._arm(task.invoice.lane)
+        self._promote(task.invoice.lane)
 
     def hasten(self, now: float) -> None:
         """Let everything claimed come due: what held it up has passed."""
         self._probed.clear()
         self._ready.begin_anew()
-        for queue, tasks in self._claimed.items():
+        for lane, tasks in self._claimed.items():
             for task in tasks:
                 task.due = min(task.due, now)
                 task.failures = 0
-            self._arm(queue)
+            self._arm(lane)
 
     def names_under_way(self) -> set[str]:
         """Return the names of the files in workers' hands, as they were dropped."""
@@ -227,9 +227,9 @@ class Schedule:
 
     @property
     def startable(self) -> bool:
-        """Whether `least_tried` has something to give: a file whose queue is not under way."""
-        ready = (task.invoice.queue for task in self._ready)
-        return any(queue not in self._under_way for queue in chain(self._claimed, ready))
+        """Whether `least_tried` has something to give: a file whose lane is not under way."""
+        ready = (task.invoice.lane for task in self._ready)
+        return any(lane not in self._under_way for lane in chain(self._claimed, ready))
 
     @property
     def oldest_ns(self) -> int | None:
@@ -250,44 +250,44 @@ class Schedule:
         return self.ready + sum(len(tasks) for tasks in self._claimed.values())
 
     def _next_claimed(self, now: float) -> Task | None:
-        """Take the first due head of a free queue; entries that `_arm` has superseded are thrown away."""
+        """Take the first due head of a free lane; entries that `_arm` has superseded are thrown away."""
         while self._due and self._due[0][0] <= now:
             due, _, task = heapq.heappop(self._due)
-            tasks = self._claimed.get(task.invoice.queue, [])
-            if tasks[:1] == [task] and task.invoice.queue not in self._under_way and task.due == due:
+            tasks = self._claimed.get(task.invoice.lane, [])
+            if tasks[:1] == [task] and task.invoice.lane not in self._under_way and task.due == due:
                 self._drop_claimed(task)
                 return task
         return None
 
     def _next_ready(self) -> Task | None:
         while (task := self._ready.next()) is not None:
-            queue = task.invoice.queue
-            del self._heads[queue]
-            if queue not in self._under_way and queue not in self._claimed:
+            lane = task.invoice.lane
+            del self._heads[lane]
+            if lane not in self._under_way and lane not in self._claimed:
                 self._ready.served(task)
                 return task
-            self._behind.setdefault(queue, []).append(task)
+            self._behind.setdefault(lane, []).append(task)
         return None
 
     def _next_probe(self) -> Task | None:
         busy = self._under_way.keys() | self._claimed.keys()
-        free = (task for task in self._ready if task.invoice.queue not in busy)
+        free = (task for task in self._ready if task.invoice.lane not in busy)
         chosen = min(free, key=lambda task: (self._probed[task.invoice.name], task.age_key), default=None)
         if chosen is not None:
             self._probed[chosen.invoice.name] += 1
             self._ready.remove(chosen)
-            del self._heads[chosen.invoice.queue]
+            del self._heads[chosen.invoice.lane]
         return chosen
 
     def _drop_claimed(self, task: Task) -> None:
-        queue = self._claimed[task.invoice.queue]
-        queue.remove(task)
-        if not queue:
-            del self._claimed[task.invoice.queue]
+        lane = self._claimed[task.invoice.lane]
+        lane.remove(task)
+        if not lane:
+            del self._claimed[task.invoice.lane]
 
-    def _arm(self, queue: str) -> None:
-        """Let the head of a free queue come due; whoever stands behind it is armed when it has gone."""
-        tasks = self._claimed.get(queue)
-        if tasks and queue not in self._under_way:
+    def _arm(self, lane: str) -> None:
+        """Let the head of a free lane come due; whoever stands behind it is armed when it has gone."""
+        tasks = self._claimed.get(lane)
+        if tasks and lane not in self._under_way:
             self._count += 1
             heapq.heappush(self._due, (tasks[0].due, self._count, tasks[0]))

@@ -84,5 +84,5 @@ class Task:
 
     @property
     def age_key(self) -> tuple[bool, int, str]:
-        """Claimed ones first, then by age, then by name: the order in which a queue is served."""
+        """Claimed ones first, then by age, then by name: the order in which a lane is served."""
         return (not self.claimed, self.arrived_ns, self.invoice.name)
