@@ -101,7 +101,7 @@ class Daemon:
         self._queue = Queue(rules, config.api.workers, config.max_size)
         self._uploader = Uploader(config.api, api_code)
         limits = Limits(config.max_size, config.settle.incomplete_after)
-        self._delivery = Delivery(self._spool, self._uploader, limits, mailbox.answered)
+        self._delivery = Delivery(self._spool, self._uploader, limits, mailbox.place_freed)
         self._workers = Workers(self._queue.most_under_way, self._attempt, self._post)
         self._audience = audience or Audience()
         self._heartbeat = Heartbeat(notifier)

@@ -246,7 +246,7 @@ class Queue:
         under_way = self.schedule.under_way
         if under_way >= self.most_under_way or self._alone is not None or (self._suspects and under_way):
             return True
-        return under_way >= self._workers and self.schedule.unanswered >= self._workers
+        return under_way >= self._workers and self.schedule.places_taken >= self._workers
 
     def _next_suspect(self) -> Task:
         self._alone = task = self._suspects.pop(0)
@@ -284,7 +284,7 @@ class Queue:
 
         So an outage finds no more files claimed than there are workers, and one bad file still does not stop the rest.
         """
-        sending = self.schedule.unanswered
+        sending = self.schedule.places_taken
         return sending == 0 or sending + len(self._breaker.failed) < self._workers
 
     def _probes_fresh(self, pause: Pause) -> bool:

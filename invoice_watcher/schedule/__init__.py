@@ -163,7 +163,7 @@ class Schedule:
 
     def holds_under_way(self, task: Task) -> bool:
         """Tell whether a worker has this very task to send."""
-        return any(one is task for one in self.taken())
+        return task in self.taken()
 
     def is_busy(self, lane: str) -> bool:
         """Tell whether a file of this order is under way."""
@@ -182,7 +182,7 @@ class Schedule:
     def start(self, task: Task) -> None:
         """A task that does not wait here goes under way."""
         self._under_way[task.invoice.lane] = task
-        task.answered = False
+        task.place_free = False
         if self._begun is not None and not task.look_only:
             self._begun.add(task.invoice.name)
 
@@ -221,9 +221,9 @@ class Schedule:
         return len(self._under_way)
 
     @property
-    def unanswered(self) -> int:
-        """How many of these the API has still to answer."""
-        return sum(not task.answered for task in self._under_way.values())
+    def places_taken(self) -> int:
+        """How many of these keep another from being sent; what the API has taken, and is only filed, does not."""
+        return sum(not task.place_free for task in self._under_way.values())
 
     @property
     def startable(self) -> bool:
@@ -254,7 +254,7 @@ class Schedule:
         while self._due and self._due[0][0] <= now:
             due, _, task = heapq.heappop(self._due)
             tasks = self._claimed.get(task.invoice.lane, [])
-            if tasks[:1] == [task] and task.invoice.lane not in self._under_way and task.due == due:
+            if tasks and tasks[0] is task and task.invoice.lane not in self._under_way and task.due == due:
                 self._drop_claimed(task)
                 return task
         return None
