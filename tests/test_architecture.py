@@ -31,7 +31,7 @@ LAYERS = [
     # rules, and the parts that stand beside the daemon
     {"breaker", "content", "demo", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
     # what lies in the folders, and whether it is fit; who is told how things stand
-    {"ending", "inspection", "spool", "validation"} | {"audience", "control", "status_line"},
+    {"ending", "spool", "validation"} | {"audience", "control", "status_line"},
     # what an attempt means for all others; the two doors, folder and API; what is filed; who is told by mail
     {"archive", "lookout", "queue", "uploader"} | {"notify"},
     # one invoice; and what is done without a daemon

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoice_watcher.inspection import Inspection
+from invoice_watcher.queue.inspection import Inspection
 from invoice_watcher.schedule import Schedule, Task
 from invoice_watcher.settling import Signature
 from tests.support.box import LARGEST

@@ -16,6 +16,7 @@ from tests.support.world import (
     DAY,
     DELIVERED,
     HOUR,
+    LARGEST,
     RULES,
     WORKERS,
     WRITING,
@@ -185,7 +186,7 @@ def test_a_document_that_was_refused_alone_does_not_hide_the_next_wrong_key() ->
 
 def test_room_on_the_disk_ends_the_pause_without_another_upload() -> None:
     """What the API took while the disk was full is filed once there is room, and then the queue is not paused."""
-    queue, task = Queue(RULES, WORKERS), task_of("1", 1, claimed=True)
+    queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
     task.decision = Decision(DELIVERED, "sha256")
     queue.schedule.add_claimed(task)
     assert queue.next(0) is task
@@ -281,7 +282,7 @@ def test_pause_for_101_ends_when_another_order_is_answered() -> None:
 
 def _paused() -> tuple[Queue, list[Task]]:
     """Give a queue that paused at 0 for three documents, and those."""
-    queue, tasks = Queue(RULES, WORKERS), [task_of(order, 0, claimed=True) for order in "abc"]
+    queue, tasks = Queue(RULES, WORKERS, LARGEST), [task_of(order, 0, claimed=True) for order in "abc"]
     for task in tasks:
         queue.schedule.add_claimed(task)
         assert queue.next(0) is task
@@ -323,7 +324,7 @@ def test_document_taken_out_of_the_work_folder_is_forgotten() -> None:
 
 def test_nothing_wakes_the_loop_for_what_cannot_start() -> None:
     """Paused, with only an order left whose other file is still being sent, the program sleeps until that has ended."""
-    queue = Queue(RULES, WORKERS)
+    queue = Queue(RULES, WORKERS, LARGEST)
     queue.schedule.offer([task_of("1", 1), task_of("2", 2), task_of("1", 3)])
     slow, failing = queue.next(0), queue.next(0)
     assert slow is not None

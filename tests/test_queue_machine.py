@@ -12,7 +12,7 @@ from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejecte
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import GONE
-from tests.support.world import DELIVERED, WRITING, failure, rejected, task_of
+from tests.support.world import DELIVERED, LARGEST, WRITING, failure, rejected, task_of
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -22,7 +22,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = Queue(RetryRules(2, 300, 3), 3)
+        self.queue = Queue(RetryRules(2, 300, 3), 3, LARGEST)
         self.now, self.asked = 0.0, 0.0
         self.count, self.answers = 0, 0
         self.drop: list[Task] = []
@@ -145,9 +145,13 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         """All that was claimed waits, is under way or held; and it is held only while that may still help."""
-        kept = [*self.queue.schedule.claimed(), *self.queue._held, *(task for task in self.under_way if task.claimed)]
+        kept = [
+            *self.queue.schedule.claimed(),
+            *self.queue._held.tasks,
+            *(task for task in self.under_way if task.claimed),
+        ]
         assert sorted(task.invoice.name for task in kept) == sorted(self.mine)
-        if self.queue._held:
+        if self.queue._held.tasks:
             assert self.queue.pause is None
             assert self.queue.may_hold
             others = self.queue.schedule.under_way or self.queue.schedule.waiting

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.outcome import Rejected
-from invoice_watcher.queue import MOST_CRASHES
+from invoice_watcher.queue.suspects import MOST_CRASHES
 from tests.support.world import DAY, DELIVERED, World, all_but, failure, task_of
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ Api: TypeAlias = "Callable[[Task, float], Outcome | Unready]"
 HOUR, DAY = 3600.0, 86_400.0
 RULES = RetryRules(initial=2.0, longest=300.0, max_attempts=10)
 WORKERS = 4
+LARGEST = 10 * 1024 * 1024
 DELIVERED = Delivered(200, "")
 WRITING = Unready("is still open for writing")
 
@@ -53,7 +54,7 @@ class World:
     """The folders, the workers and an API, on simulated time; the loop is the daemon's."""
 
     def __init__(self, api: Api, *, workers: int = WORKERS, rules: RetryRules = RULES, takes: float = 0.5) -> None:
-        self.queue = Queue(rules, workers)
+        self.queue = Queue(rules, workers, LARGEST)
         self.api, self.takes = api, takes
         self.now = 0.0
         self.calls: list[tuple[float, str]] = []
