@@ -1,9 +1,10 @@
-"""The loop: recover, look, send, file away; wait for a hint, a report, a deadline, or a signal.
+"""The loop: recover, look, send, file away; wait for a hint, a report, a question, a deadline, or a signal.
 
-Everything that is decided happens in the one thread that runs `Daemon.run`; workers only make attempts, the watch and
-the signals only post a message. Guarantees: a stop ends within the grace period, with every document in one of the
-four folders; a broken new configuration changes nothing; a folder that went away is waited for, never made anew.
-Raises ConfigError, FolderError and FolderInUseError at the start; a bug in a worker is raised here.
+Everything that is decided happens in the one thread that runs `Daemon.run`; workers only make attempts, and they, the
+watch, the signals and the control socket only post a message. Guarantees: a run ends within the grace period and some
+seconds, with every document in one of the four folders, and each report of its workers taken. Raises FolderError and
+FolderInUseError where the folders cannot be had at the start, FolderError when they are not what they were; and what a
+worker raises, which is a bug.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Daemon:
         Args:
             config: what to do.
             api_code: the secret.
-            mailbox: where signals and hints arrive.
+            mailbox: where signals, hints, reports and questions arrive.
             notifier: tells the service manager how things stand.
             audience: who hears how things stand, and of every attempt.
             create: make missing folders.
@@ -132,7 +133,7 @@ class Daemon:
 
     @property
     def kept(self) -> dict[str, Task]:
-        """What the API has answered and could not be filed yet, by its name in the work folder."""
+        """What was decided of and could not be filed yet, by its name in the work folder."""
         return {**self._kept, **{task.work_name: task for task in self._queue.schedule.claimed() if task.decision}}
 
     @property

@@ -23,7 +23,7 @@ class Signal(Enum):
 
 
 class Mailbox(Generic[Message]):
-    """The one place the loop waits at; a SimpleQueue, because its `put` alone is reentrant (queue, Python docs)."""
+    """The one place the loop waits at; over a SimpleQueue, for its `put` alone is reentrant (queue, Python docs)."""
 
     def __init__(self) -> None:
         """Start empty."""

@@ -40,7 +40,7 @@ class Task:
         arrived_ns: when it was dropped, nanoseconds since the epoch.
         signature: how the scan saw it, or how it was last copied from the work folder; None before either.
         unchanged_for: seconds since it last changed, when the scan saw it.
-        owner: the user id of who dropped it; each owner has turns (see `turns`). -1 once that no longer counts.
+        owner: the user id of who dropped it; each owner has turns (see `turns`). -1 for what an earlier run claimed.
 
     Written by the worker that has it, or by the start that found it in the work folder:
         work_name: its name in the work folder; empty until it is claimed.

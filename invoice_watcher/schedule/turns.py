@@ -175,7 +175,7 @@ class _Stream:
 
     def __init__(self) -> None:
         self._parts: dict[int, list[tuple[int, str, Task]]] = {}
-        self._last: dict[int, int] = {}  # of each owner who is here, the place that was last served
+        self._last: dict[int, int] = {}  # of each owner who ever was served, the place at which
 
     def __len__(self) -> int:
         return sum(map(len, self._parts.values()))
