@@ -1,21 +1,21 @@
 """What is sent next: whose turn it is, one file of an order at a time, what failed when its time has come.
 
-Two sorts of tasks wait here. *Ready* ones lie in the drop folder; the scan offers them anew each time, for the
-scan is the truth, and `turns` says which of them is next. *Claimed* ones lie in the work folder, each with the moment
-at which it is due. Files of one order (one *lane*) go one after another: a claimed one before a ready one, the older
-before the younger. Guarantees: a task that is under way is never given out again, and no lane is ever under way twice.
-Pure but for its own memory: time is an argument. Raises nothing.
+Two sorts of tasks wait here. *Ready* ones lie in the drop folder; the scan offers them anew each time, for the scan is
+the truth, and `ready` says which of them is next. *Claimed* ones lie in the work folder, each with the moment at which
+it is due. Files of one order (one *lane*) go one after another: a claimed one before a ready one, the older before the
+younger. Guarantees: a task that is under way is never given out again, and no lane is ever under way twice. Pure but
+for its own memory: time is an argument. Raises nothing.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from invoice_watcher.schedule.ready import Ready
 from invoice_watcher.schedule.task import Decision, Task
-from invoice_watcher.schedule.turns import Selection, Turns
+from invoice_watcher.schedule.turns import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,13 +28,10 @@ class Schedule:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._ready = Turns()
+        self._ready = Ready(self._is_free)
         self._claimed: dict[str, list[Task]] = {}
         self._due: list[tuple[float, int, Task]] = []
-        self._heads: dict[str, Task] = {}  # of each lane that has a ready one in its turn
-        self._behind: dict[str, list[Task]] = {}  # the other ready ones
         self._under_way: dict[str, Task] = {}
-        self._probed: Counter[str] = Counter()
         self._begun: set[str] | None = None  # names of what was started since a scan began; None between scans
         self.offers = 0  # how often something ready came in
         self._count = 0
@@ -58,24 +55,14 @@ class Schedule:
         self._begun = None
         self.offers += 1
         found = list(ready)
-        self._line_up([task for task in found if task.invoice.name not in taken], newest_ns)
+        self._ready.replace([task for task in found if task.invoice.name not in taken], newest_ns)
         return [task.invoice.name for task in found if task.invoice.name in taken]
 
     def add_ready(self, tasks: Iterable[Task]) -> None:
         """Add ready tasks between two scans; no file of such a name is here, nor under way."""
         for task in tasks:
-            self._add_ready(task)
+            self._ready.add(task)
             self.offers += 1
-
-    def _add_ready(self, task: Task) -> None:
-        lane = task.invoice.lane
-        self._behind.setdefault(lane, []).append(task)
-        head = self._heads.get(lane)
-        if head is not None and task.age_key < head.age_key:
-            self._ready.remove(head)
-            self._behind[lane].append(self._heads.pop(lane))
-        if lane not in self._under_way and lane not in self._claimed:
-            self._promote(lane)
 
     def add_claimed(self, task: Task) -> None:
         """Add a task that lies in the work folder, due at `task.due`."""
@@ -91,7 +78,7 @@ class Schedule:
             now: monotonic seconds.
             fresh: whether a file may be claimed from the drop folder.
         """
-        task = self._next_claimed(now) or (self._next_ready() if fresh else None)
+        task = self._next_claimed(now) or (self._ready.next() if fresh else None)
         if task is not None:
             self.start(task)
         return task
@@ -106,7 +93,7 @@ class Schedule:
         heads = [tasks[0] for lane, tasks in self._claimed.items() if lane not in self._under_way]
         task = min(heads, key=lambda one: (one.failures, one.age_key), default=None)
         if task is None or fresh:
-            task = self._next_probe() or task
+            task = self._ready.least_probed() or task
         if task is None:
             return None
         if task.claimed:
@@ -114,40 +101,17 @@ class Schedule:
         self.start(task)
         return task
 
-    def _line_up(self, tasks: list[Task], newest_ns: int | None) -> None:
-        """Let the oldest of each order have its turn, unless another one is being sent; the rest stands behind it."""
-        self._behind.clear()
-        for task in tasks:
-            self._behind.setdefault(task.invoice.lane, []).append(task)
-        free = self._behind.keys() - self._under_way.keys() - self._claimed.keys()
-        self._heads = {lane: self._first_behind(lane) for lane in free}
-        self._ready.replace(self._heads.values(), newest_ns)
-
-    def _first_behind(self, lane: str) -> Task:
-        waiting = self._behind.pop(lane)
-        waiting.sort(key=lambda one: one.age_key)
-        if waiting[1:]:
-            self._behind[lane] = waiting[1:]
-        return waiting[0]
-
-    def _promote(self, lane: str) -> None:
-        """Let the oldest that stands behind have its turn, if none of its order has."""
-        if lane in self._behind and lane not in self._heads:
-            self._heads[lane] = head = self._first_behind(lane)
-            self._ready.add(head)
-
     def ready_by_name(self) -> dict[str, Task]:
         """Return what the last scan found, but for what is under way or filed since then."""
-        return {task.invoice.name: task for task in chain(self._ready, *self._behind.values())}
+        return {task.invoice.name: task for task in self._ready}
 
     def ready_tasks(self) -> list[Task]:
         """Return what lies in the drop folder and could be sent."""
-        return sorted(chain(self._ready, *self._behind.values()), key=lambda task: task.age_key)
+        return sorted(self._ready, key=lambda task: task.age_key)
 
     def tasks(self) -> Iterator[Task]:
         """Iterate over all that is here, under way or not, in no particular order."""
         yield from self._ready
-        yield from chain.from_iterable(self._behind.values())
         yield from self.claimed()
         yield from self.taken()
 
@@ -171,13 +135,7 @@ class Schedule:
 
     def withdraw(self, task: Task) -> None:
         """Forget a ready task: its file lies elsewhere by now."""
-        lane = task.invoice.lane
-        if self._heads.get(lane) is task:
-            self._ready.remove(task)
-            del self._heads[lane]
-            self._promote(lane)
-        elif waiting := [one for one in self._behind.pop(lane, ()) if one is not task]:
-            self._behind[lane] = waiting
+        self._ready.remove(task)
 
     def start(self, task: Task) -> None:
         """A task that does not wait here goes under way."""
@@ -190,11 +148,10 @@ class Schedule:
         """A task left the schedule, or comes back through `add_claimed` or the next scan: its lane is free."""
         self._under_way.pop(task.invoice.lane, None)
         self._arm(task.invoice.lane)
-        self._promote(task.invoice.lane)
+        self._ready.promote(task.invoice.lane)
 
     def hasten(self, now: float) -> None:
         """Let everything claimed come due: what held it up has passed."""
-        self._probed.clear()
         self._ready.begin_anew()
         for lane, tasks in self._claimed.items():
             for task in tasks:
@@ -228,21 +185,19 @@ class Schedule:
     @property
     def startable(self) -> bool:
         """Whether `least_tried` has something to give: a file whose lane is not under way."""
-        ready = (task.invoice.lane for task in self._ready)
-        return any(lane not in self._under_way for lane in chain(self._claimed, ready))
+        return any(lane not in self._under_way for lane in chain(self._claimed, self._ready.lanes))
 
     @property
     def oldest_ns(self) -> int | None:
         """When the oldest of all that is here arrived, under way or not, nanoseconds since the epoch."""
-        behind = chain.from_iterable(self._behind.values())
-        others = (task.arrived_ns for task in chain(self.claimed(), self._under_way.values(), behind))
+        others = (task.arrived_ns for task in chain(self.claimed(), self._under_way.values()))
         ready = self._ready.oldest_ns
         return min(others if ready is None else chain((ready,), others), default=None)
 
     @property
     def ready(self) -> int:
         """How many files of the drop folder could be sent."""
-        return len(self._ready) + sum(len(tasks) for tasks in self._behind.values())
+        return len(self._ready)
 
     @property
     def waiting(self) -> int:
@@ -259,30 +214,13 @@ class Schedule:
                 return task
         return None
 
-    def _next_ready(self) -> Task | None:
-        while (task := self._ready.next()) is not None:
-            lane = task.invoice.lane
-            del self._heads[lane]
-            if lane not in self._under_way and lane not in self._claimed:
-                self._ready.served(task)
-                return task
-            self._behind.setdefault(lane, []).append(task)
-        return None
-
-    def _next_probe(self) -> Task | None:
-        busy = self._under_way.keys() | self._claimed.keys()
-        free = (task for task in self._ready if task.invoice.lane not in busy)
-        chosen = min(free, key=lambda task: (self._probed[task.invoice.name], task.age_key), default=None)
-        if chosen is not None:
-            self._probed[chosen.invoice.name] += 1
-            self._ready.remove(chosen)
-            del self._heads[chosen.invoice.lane]
-        return chosen
+    def _is_free(self, lane: str) -> bool:
+        return lane not in self._under_way and lane not in self._claimed
 
     def _drop_claimed(self, task: Task) -> None:
-        lane = self._claimed[task.invoice.lane]
-        lane.remove(task)
-        if not lane:
+        tasks = self._claimed[task.invoice.lane]
+        tasks.remove(task)
+        if not tasks:
             del self._claimed[task.invoice.lane]
 
     def _arm(self, lane: str) -> None:
