@@ -42,6 +42,8 @@ class Scene:
     def look(self) -> None:
         """Scan the drop folder."""
         self.lookout.look(self.queue.schedule)
+        while self.lookout.is_looking:  # it takes a slice at a time, and more of them on a busy machine
+            self.lookout.look(self.queue.schedule)
 
     def take(self) -> Task:
         """Let a worker take the next one."""
