@@ -58,7 +58,7 @@ class Invoice:
     kind: Kind | None
 
     @property
-    def queue(self) -> str:
+    def lane(self) -> str:
         """What is delivered one after another, never side by side: the files of one order."""
         return self.order_id or self.name
 

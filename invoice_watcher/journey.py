@@ -84,7 +84,8 @@ def attempt_of(task: Task, report: Report, waiting: int = 0) -> Attempt | None:
     """Return what came of one attempt, as the audience hears it; None when it came to nothing."""
     if isinstance(report, NotReady | Fit):
         return None
-    answer = task.decision.outcome if isinstance(report, Waiting) and task.decision else report.outcome
+    unfiled = task.decision if isinstance(report, Waiting) else None
+    answer = unfiled.outcome if unfiled and unfiled.is_answer else report.outcome
     filed = _WORDS[type(report.outcome)] if isinstance(report, Filed) else None
     return Attempt(
         name=task.invoice.name,

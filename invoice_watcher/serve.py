@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from invoice_watcher.audience import Audience
     from invoice_watcher.config import Config, Secret
+    from invoice_watcher.once import Result
     from invoice_watcher.schedule import Task
     from invoice_watcher.standing import Standing
 
@@ -79,7 +80,7 @@ def serve(load: Callable[[], Settings], mailbox: Mailbox[Posted]) -> None:
         server.close()
 
 
-def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audience) -> Tally:
+def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audience) -> Result:
     """Deliver what lies in the folder now, and say what it came to.
 
     Args:
@@ -90,7 +91,7 @@ def deliver_once(settings: Settings, mailbox: Mailbox[Posted], audience: Audienc
     with closing(Supervisor()) as supervisor:
         daemon = Daemon(*settings, mailbox, supervisor, audience=audience)
         daemon.run(once=True)
-    return daemon.tally
+    return daemon.result
 
 
 class _Server:

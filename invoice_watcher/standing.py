@@ -94,7 +94,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         oldest: since when the one waits that waits longest.
         delivered: how many, since `started_at`; likewise `rejected`.
         recent: the last deliveries of this process, the newest first.
-        files: what waits, the oldest first, `MOST_NAMED` at most.
+        files: what waits, the oldest first, and then what is not ready yet; `MOST_NAMED` at most.
         left_alone: what lies in the drop folder and is no file (folders, links): never taken; `MOST_NAMED` at most.
     """
 

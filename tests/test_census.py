@@ -22,7 +22,7 @@ from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import Unready
 from invoice_watcher.standing import MOST_NAMED
 from invoice_watcher.tally import Tally
-from tests.support.world import DELIVERED, RULES, failure
+from tests.support.world import DELIVERED, LARGEST, RULES, failure
 
 if TYPE_CHECKING:
     from _typeshed import StrPath
@@ -39,14 +39,14 @@ class Scene:
 
     def __init__(self, box: Box, quiet: float = 0.0) -> None:
         settle = Settle(quiet=quiet, mode="polling", rescan=3600.0)
-        self.box, self.queue, self.tally = box, Queue(RULES, 2), Tally()
+        self.box, self.queue, self.tally = box, Queue(RULES, 2, LARGEST), Tally()
         self.lookout = Lookout(box.spool(), box.drop, settle, NAMING, Complaints(60), on_hint=lambda: None)
         self.census = Census(box.drop, self.queue, self.lookout, self.tally)
 
     def look(self) -> None:
         """Scan the drop folder, to the end."""
         self.lookout.look(self.queue.schedule)
-        while self.lookout.is_looking:
+        while self.lookout.is_looking:  # it takes a slice at a time, and more of them on a busy machine
             self.lookout.look(self.queue.schedule)
 
     def take(self) -> Task:

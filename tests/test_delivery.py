@@ -579,7 +579,7 @@ def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box)
             (found,) = box.spool().recover()
             task = found_task(found)
             assert (task.crashes, task.in_doubt) == (crashes, True)
-        queue = Queue(RetryRules(2, 300, 10), workers=4)
+        queue = Queue(RetryRules(2, 300, 10), 4, LARGEST)
         queue.resume(task, died=True)
         assert queue.next(0.0) is task
         with delivering(box, server.url) as delivery:
@@ -616,7 +616,7 @@ def test_a_document_whose_note_cannot_be_read_is_not_sent(box: Box, caplog: pyte
         (found,) = box.spool().recover()
         task = found_task(found)
         assert f"{NAME} in the work folder, or its note, cannot be read" in caplog.text
-        queue = Queue(RetryRules(2, 300, 10), workers=4)
+        queue = Queue(RetryRules(2, 300, 10), 4, LARGEST)
         queue.resume(task, died=False)
         queue.schedule.offer([it.drop(OTHER_PDF)])
         assert queue.next(0.0) is task

@@ -42,9 +42,9 @@ def run(config_path: Path, *, once: bool) -> int:
     settings = _settings(config_path)
     settings.set_up_log()
     with progress() as audience:
-        tally = deliver_once(settings, mailbox, audience)
-    click.echo(f"{tally.delivered} delivered, {tally.rejected} rejected, {tally.waiting} waiting", err=True)
-    return tally.exit_status
+        result = deliver_once(settings, mailbox, audience)
+    click.echo(f"{result.delivered} delivered, {result.rejected} rejected, {result.waiting} waiting", err=True)
+    return result.exit_status
 
 
 @click.command()

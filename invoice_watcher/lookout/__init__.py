@@ -180,7 +180,7 @@ class Lookout:
         self._timing.began(began)
         self._judge.begin_scan(_now())
         entries = self._spool.scan(self._is_ignored)
-        self._look = _Look(entries, schedule.selection(self._most, self._judge.queue_of))
+        self._look = _Look(entries, schedule.selection(self._most, self._judge.lane_of))
         return self._look
 
     def _look_on(self, look: _Look, schedule: Schedule, now: Clock) -> bool:

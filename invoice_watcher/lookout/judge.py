@@ -118,12 +118,12 @@ class Judge:
                 findings.add(Unfinished(entry.name, entry.changed_ns, entry.signature.size, reason))
                 self._complaints.about(entry.name, reason, now.mono)
 
-    def queue_of(self, name: str) -> str:
-        """Return which queue a name stands in, see `Invoice.queue`."""
+    def lane_of(self, name: str) -> str:
+        """Return which lane a name stands in, see `Invoice.lane`."""
         try:
-            return self._spool.filed_for(name) or self._naming.queue_of(name)
+            return self._spool.filed_for(name) or self._naming.lane_of(name)
         except UnreadableError:
-            return self._naming.queue_of(name)
+            return self._naming.lane_of(name)
 
     def _task(self, found: Entry, known: Task | None, now: Clock) -> Task:
         """Return the task for a ready file: the one it had before, if it is the same, for there may be very many."""
