@@ -38,7 +38,12 @@ _SLACK = 0xFFFF
 _CONTENT_TYPES = b"[content_types].xml"
 _OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument"
 _FOLDERS = {Kind.DOCX: b"word/", Kind.XLSX: b"xl/"}
-_NAMES = {Kind.DOCX: "a Word document", Kind.XLSX: "an Excel workbook"}
+_NAMES = {
+    Kind.DOC: "a Word document",
+    Kind.DOCX: "a Word document",
+    Kind.XLS: "an Excel workbook",
+    Kind.XLSX: "an Excel workbook",
+}
 _OTHER = {Kind.DOCX: Kind.XLSX, Kind.XLSX: Kind.DOCX}
 
 
@@ -74,13 +79,13 @@ def has_archive(view: View) -> bool:
     return directory is not None and view.at(directory.start, 4) == _CENTRAL
 
 
-def judge(view: View, kind: Kind, wanted: str) -> Finding:
-    """Return how whole a ZIP archive is, and whether it is `wanted`: what its `kind` says, in words.
+def judge(view: View, kind: Kind) -> Finding:
+    """Return how whole a ZIP archive is, and whether it is what its extension says.
 
     The old kinds, .doc and .xls, are satisfied with any OOXML document: Office opens it all the same.
     """
     if view.head.startswith(_OPEN_DOCUMENT, _LOCAL_SIZE):
-        return Finding(Verdict.MISMATCH, f"the file is an OpenDocument file, not {wanted}")
+        return Finding(Verdict.MISMATCH, f"the file is an OpenDocument file, not {_NAMES[kind]}")
     directory = _directory(view, view.rfind(_END))
     if directory is None:
         return Finding(Verdict.CUT_OFF, "the document (a ZIP archive) ends without its directory")
@@ -91,7 +96,7 @@ def judge(view: View, kind: Kind, wanted: str) -> Finding:
     names = [name.replace(b"\\", b"/").lstrip(b"/").lower() for name in members]
     if _CONTENT_TYPES not in names and (len(names) == _MOST_MEMBERS or directory.size > _MOST_DIRECTORY):
         return Finding(Verdict.DOUBTFUL, "the document (a ZIP archive) has too many parts to look at")
-    return _judge_end(view, directory) or _judge_names(names, kind, wanted)
+    return _judge_end(view, directory) or _judge_names(names, kind)
 
 
 def _directory(view: View, at: int) -> _Directory | None:
@@ -145,11 +150,11 @@ def _judge_end(view: View, directory: _Directory) -> Finding | None:
     return None
 
 
-def _judge_names(names: list[bytes], kind: Kind, wanted: str) -> Finding:
+def _judge_names(names: list[bytes], kind: Kind) -> Finding:
     if _CONTENT_TYPES not in names:
-        return Finding(Verdict.MISMATCH, f"the file is a ZIP archive, not {wanted}")
+        return Finding(Verdict.MISMATCH, f"the file is a ZIP archive, not {_NAMES[kind]}")
     if kind in _FOLDERS and _holds(names, _OTHER[kind]) and not _holds(names, kind):
-        return Finding(Verdict.MISMATCH, f"the file is {_NAMES[_OTHER[kind]]}, not {wanted}")
+        return Finding(Verdict.MISMATCH, f"the file is {_NAMES[_OTHER[kind]]}, not {_NAMES[kind]}")
     return Finding(Verdict.WHOLE, "the document (a ZIP archive) has all parts of its directory")
 
 

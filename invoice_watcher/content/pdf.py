@@ -40,13 +40,10 @@ _BODY_BEGUN = re.compile(rb"[\s\0]*(?:\d{1,10}(?:\s{1,2}\d{0,5}(?:\s{1,2}o?b?j?)
 _LINE_END = 2
 
 
-def begins(head: bytes) -> bool:
-    """Whether a document with these first bytes is a PDF."""
-    return _HEADER.search(head[:_SLACK]) is not None
-
-
-def judge(view: View) -> Finding:
-    """Return how whole a document is that `begins` as a PDF."""
+def judge(view: View) -> Finding | None:
+    """Return how whole a PDF is; None for what does not begin as one."""
+    if _HEADER.search(view.head[:_SLACK]) is None:
+        return None
     end = view.rfind(_END)
     if end < 0:
         return Finding(Verdict.CUT_OFF, "the PDF ends without %%EOF")

@@ -1,0 +1,34 @@
+"""Each extension that may be dropped has its form: what is no document of it is called by its name."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from invoice_watcher.content import Verdict, inspect
+from invoice_watcher.invoice import Kind
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(1, 200)) * 8
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.URL])
+def test_another_file_is_called_by_its_name(kind: Kind) -> None:
+    """A picture that was renamed is no document of any kind, and the clerk is told what it is and what was expected."""
+    found = inspect(io.BytesIO(PICTURE), len(PICTURE), kind)
+    assert found.verdict is Verdict.MISMATCH
+    assert found.what.startswith("the file is a PNG image, not a")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.URL])
+def test_nothing_known(kind: Kind) -> None:
+    """Of bytes that begin like nothing known, it is said that they are no document of the kind."""
+    noise = bytes(range(128, 256)) * 20
+    found = inspect(io.BytesIO(noise), len(noise), kind)
+    assert (found.verdict, "not" in found.what or "neither" in found.what) == (Verdict.MISMATCH, True)
+
+
+def test_a_shortcut_without_a_link() -> None:
+    """A shortcut may hold anything but for its link: without one it is looked at again later."""
+    found = inspect(io.BytesIO(PICTURE), len(PICTURE), Kind.URL)
+    assert found.verdict is Verdict.DOUBTFUL
