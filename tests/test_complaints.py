@@ -91,8 +91,8 @@ def test_a_flood_beyond_the_memory_costs_no_more_than_it_brings(caplog: pytest.L
     complaints = Complaints(gap=60)
     took = []
     for half in ("first", "second"):
-        began = time.perf_counter()
+        began = time.thread_time()
         for number in range(MOST_REMEMBERED):
             complaints.about(f"{half} {number}.pdf", "keeps changing", 0)
-        took.append(time.perf_counter() - began)
+        took.append(time.thread_time() - began)
     assert took[1] < 20 * took[0]

@@ -46,6 +46,7 @@ MIB = 1024 * 1024
 LARGE = bytes(10 * MIB)  # more than any socket buffer holds, so the server decides how far it gets
 LINK = "https://billing.example.com/12345.pdf?a=b&c=d"
 NAMING = Naming.of(r".+")
+SOON = 4.0  # seconds that a busy machine may take for what is over at once; what is not takes 5 or more
 
 
 def document(raw: bytes | BinaryIO = PDF, name: str = "12345.pdf", link: str | None = None) -> Document:
@@ -546,7 +547,7 @@ def test_an_api_that_is_not_there_is_the_worlds_fault(address: Callable[[], Abst
     assert deferral(outcome) == ("unreachable", Fault.WORLD, False)
     assert isinstance(outcome, Deferred)
     assert not outcome.reached
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON
 
 
 # An end to everything.
@@ -590,7 +591,7 @@ def test_the_deadline_ends_a_server_that_never_comes_to_an_end(script: Script) -
     """No byte now and then keeps a worker for ever; it had the document, so it is in doubt."""
     began = time.monotonic()
     assert deferral(outcome_of(script, deadline=0.5)) == ("timeout", Fault.WORLD, True)
-    assert 0.45 < time.monotonic() - began < 1.5
+    assert 0.45 < time.monotonic() - began < SOON
 
 
 @pytest.mark.parametrize("script", [_not_reading, _reading_slowly])
@@ -599,14 +600,14 @@ def test_the_deadline_ends_a_server_that_does_not_read(script: Script) -> None:
     began = time.monotonic()
     reason, fault, in_doubt = deferral(outcome_of(script, LARGE, deadline=0.5))
     assert (reason in {"timeout", "broken_connection"}, fault, in_doubt) == (True, Fault.WORLD, False)
-    assert 0.45 < time.monotonic() - began < 1.5
+    assert 0.45 < time.monotonic() - began < SOON
 
 
 def test_the_read_timeout_ends_a_silence() -> None:
     """Long before the deadline."""
     began = time.monotonic()
     assert deferral(outcome_of(_silent, read_timeout=0.3)) == ("timeout", Fault.WORLD, True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON
 
 
 def test_stopping_breaks_off_what_is_under_way() -> None:
@@ -627,7 +628,7 @@ def test_stopping_breaks_off_what_is_under_way() -> None:
         uploader.stop()
         sending.join(5)
         outcomes.append(uploader.send(document()))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < SOON
     assert [deferral(outcome) for outcome in outcomes] == [
         ("stopped", Fault.WORLD, True),
         ("stopped", Fault.WORLD, False),
@@ -675,9 +676,9 @@ def test_stopping_breaks_off_a_connection_that_is_being_made(scheme: str) -> Non
         threading.Timer(0.3, uploader.stop).start()
         began = time.monotonic()
         assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
-        assert 0.25 < time.monotonic() - began < 1.3
+        assert 0.25 < time.monotonic() - began < SOON
         assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
-        assert time.monotonic() - began < 1.6
+        assert time.monotonic() - began < SOON
 
 
 def test_the_deadline_holds_while_a_connection_is_being_made() -> None:
@@ -685,7 +686,7 @@ def test_the_deadline_holds_while_a_connection_is_being_made() -> None:
     with black_hole() as url, to(url, connect_timeout=60.0, deadline=0.5) as uploader:
         began = time.monotonic()
         assert deferral(uploader.send(document()))[1:] == (Fault.WORLD, False)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < SOON
 
 
 def test_a_connection_that_comes_after_the_stop_is_closed() -> None:
@@ -705,7 +706,7 @@ def test_stopping_breaks_off_the_pause_between_two_tries() -> None:
         threading.Timer(0.05, uploader.stop).start()
         began = time.monotonic()
         assert isinstance(uploader.send(document(LARGE)), Deferred)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < SOON
 
 
 # The secure connection.
@@ -799,7 +800,7 @@ def test_the_deadline_ends_a_secure_exchange_too(sound: Certificate) -> None:
     server, bundle = RawServer(_dripping_body, tls=sound.server), sound.path
     with server, to(server.url, ca_bundle=bundle, deadline=0.5) as uploader:
         assert deferral(uploader.send(document())) == ("timeout", Fault.WORLD, True)
-    assert 0.45 < time.monotonic() - began < 1.5
+    assert 0.45 < time.monotonic() - began < SOON
 
 
 def _dripping_handshake(peer: Peer) -> None:
@@ -814,9 +815,9 @@ def test_a_handshake_that_never_ends_is_ended(script: Script) -> None:
         began = time.monotonic()
         with to(server.url.replace("http", "https"), deadline=0.5) as uploader:
             assert deferral(uploader.send(document()))[1:] == (Fault.WORLD, False)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < SOON
         with to(server.url.replace("http", "https")) as uploader:
             threading.Timer(0.3, uploader.stop).start()
             began = time.monotonic()
             assert deferral(uploader.send(document())) == ("stopped", Fault.WORLD, False)
-            assert time.monotonic() - began < 1.3
+            assert time.monotonic() - began < SOON

@@ -226,8 +226,8 @@ def test_nonsense_is_not_answered(drop: Path, control: Control, question: bytes)
 
 
 def test_silent_guests(drop: Path, control: Control) -> None:
-    """A thousand that connect and say nothing: each is shown the door, and the next question is answered."""
-    silent = [connected(drop) for _ in range(1000)]
+    """Of a hundred that connect and say nothing each is shown the door, and the next question is answered."""
+    silent = [connected(drop) for _ in range(100)]
     for connection in silent:
         assert received(connection) == b""
         connection.close()
@@ -235,8 +235,11 @@ def test_silent_guests(drop: Path, control: Control) -> None:
 
 
 @needs_root
-def test_the_silent_guests_of_another_user(drop: Path, runtime: Path, control: Control) -> None:
+def test_the_silent_guests_of_another_user(
+    drop: Path, runtime: Path, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One user who keeps all conversations that he is given does not keep root from asking, not even for moments."""
+    monkeypatch.setattr("invoice_watcher.control._PATIENCE", 20.0)
     runtime.chmod(0o755)
     path = next(places(drop))
     path.chmod(0o666)
@@ -260,7 +263,7 @@ def test_the_silent_guests_of_another_user(drop: Path, runtime: Path, control: C
     thread.join(PATIENCE)
     for descriptor in (end_reading, end, ready, tell_ready):
         os.close(descriptor)
-    assert took < 1.5  # less than the patience with those who are silent
+    assert took < 10, "waited for those who are silent"
 
 
 @needs_root
@@ -345,7 +348,7 @@ def test_a_newer_program(drop: Path) -> None:
 @needs_root
 def test_no_place_for_a_socket(drop: Path, monkeypatch: pytest.MonkeyPatch, loop: Loop) -> None:
     """Where no socket can be had, because somebody else was quicker in /tmp, the program works without one."""
-    stranger = 4711
+    stranger = 100_000 + os.getpid()  # nobody's; the folder's name is made of it
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/proc/nowhere")
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     taken = Path(f"/tmp/invoice-watcher-{stranger}")  # noqa: S108 - the very name

@@ -13,7 +13,7 @@ from invoice_watcher.control import rendezvous
 from invoice_watcher.control.rendezvous import make_folder, places, places_of_instances
 from tests.support.children import NOBODY, in_child, needs_root
 
-STRANGER = 4712
+STRANGER = 200_000 + os.getpid()  # nobody's; the name of the folder in /tmp is made of it
 
 
 @pytest.fixture(autouse=True)

@@ -54,8 +54,18 @@ class Eyes:
 
     def look(self) -> None:
         """Look at what is due now, or becomes due soon."""
-        time.sleep(max(0.0, self.lookout.due_at(busy=self._busy) - time.monotonic()))
+        wait = self.lookout.due_at(busy=self._busy) - time.monotonic()
+        assert wait < 60, "nothing is due"
+        time.sleep(max(0.0, wait))
         self.lookout.look(self.schedule, busy=self._busy)
+
+    def look_until(self, is_seen: Callable[[], object]) -> None:
+        """Look again and again, with an end."""
+        for _ in range(1000):
+            if is_seen():
+                return
+            self.look()
+        pytest.fail(f"a thousand looks saw {self.ready}")
 
     @property
     def wants_all(self) -> bool:
@@ -108,8 +118,7 @@ def test_every_hint_leads_to_a_look_at_all_of_the_folder(
     assert not eyes.wants_all
     box.put("2.pdf")
     eyes.hear()
-    while len(eyes.ready) < 2:
-        eyes.look()
+    eyes.look_until(lambda: len(eyes.ready) == 2)
     assert not eyes.wants_all, "once is enough"
 
 
@@ -155,8 +164,7 @@ def test_nothing_is_glanced_at_while_all_of_the_folder_is_wanted(
     eyes.hear()
     box.put("5.doc")
     eyes.hear()
-    while not eyes.ready:
-        eyes.look()
+    eyes.look_until(lambda: eyes.ready)
     assert eyes.ready == ["5.pdf", "5.doc"]
 
 
@@ -182,7 +190,7 @@ def test_what_arrives_behind_a_look(box: Box, eyes_on: Callable[..., Eyes], monk
 
 def test_what_has_to_settle_is_looked_at_again_by_its_name(box: Box, eyes_on: Callable[..., Eyes]) -> None:
     """It is told of meanwhile; when it is ready it is so once."""
-    eyes = eyes_on(quiet=0.2)
+    eyes = eyes_on(quiet=2.0)
     box.put("2.pdf")
     eyes.hear()
     eyes.look()
@@ -211,7 +219,7 @@ def test_glances_at_more_unready_files_than_are_remembered(
 
 def test_what_has_to_settle_and_goes_away_is_forgotten(box: Box, eyes_on: Callable[..., Eyes]) -> None:
     """Nobody waits for a file that its clerk took back."""
-    eyes = eyes_on(quiet=0.2)
+    eyes = eyes_on(quiet=2.0)
     path = box.put("2.pdf")
     eyes.hear()
     eyes.look()

@@ -72,7 +72,8 @@ def test_the_daemon_takes_it_before_anybody_looks(box: Box) -> None:
     claiming.start()
     with Requeue(box.failed, box.drop) as requeue:
         assert [requeue.put_back(name, name) for name in names] == [None] * len(names)
-    claiming.join()
+    claiming.join(30)
+    assert not left
     assert box.names() == {f".processing/{name}" for name in names}
 
 

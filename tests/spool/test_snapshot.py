@@ -287,9 +287,12 @@ def test_a_writer_that_comes_while_it_is_read_is_noticed(box: Box) -> None:
     waited = []
 
     def write() -> None:
-        inode = f":{path.stat().st_ino} "
+        inode, end = f":{path.stat().st_ino} ", time.monotonic() + 30
         while not any("LEASE" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()):
-            pass
+            if (
+                time.monotonic() > end
+            ):  # the assertion below says so; without a pause, for the reading takes but a moment
+                return
         began = time.monotonic()
         os.close(os.open(path, os.O_WRONLY))
         waited.append(time.monotonic() - began)
@@ -297,7 +300,8 @@ def test_a_writer_that_comes_while_it_is_read_is_noticed(box: Box) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     taken = take_snapshot(NAME, box.folders.drop.fd, box.folders.work.fd, 100 * MIB, None)
-    writer.join()
+    writer.join(60)
+    assert waited, "never saw the lease, or never got the file"
     assert reason(taken) == "is still open for writing"
     assert waited[0] < int(Path("/proc/sys/fs/lease-break-time").read_text()) / 2, "waited for the kernel to break it"
 

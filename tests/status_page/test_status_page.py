@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -53,8 +52,8 @@ def now(**changes: object) -> Standing:
 
 
 def written(places: Places) -> int:
-    """Return which file the page is; another one with each writing."""
-    return (places.drop / "status.html").stat().st_mtime_ns
+    """Return which file the page is: each writing makes another, while the one before it is still there."""
+    return (places.drop / "status.html").stat().st_ino
 
 
 def test_the_page_is_written_when_something_changed(places: Places) -> None:
@@ -92,9 +91,7 @@ def test_the_last_page_says_that_the_service_was_stopped(places: Places) -> None
     page = StatusPage(places, "status.html", "de", Naming.of("[0-9]+"))
     aside = Aside("the status page", page.hear)
     aside.hear(now())
-    wait_for = threading.Event()
-    while not (places.drop / "status.html").exists():
-        wait_for.wait(0.01)
+    until((places.drop / "status.html").exists, "a page")
     aside.hear(now(is_over=True))
     page.close()
     aside.close()
