@@ -67,6 +67,11 @@ class Scene:
         return waiter
 
 
+def at_the_wall(due: float) -> float:
+    """Return a monotonic moment as seconds since the epoch."""
+    return time.time() + due - time.monotonic()
+
+
 @pytest.fixture
 def scene(box: Box) -> Scene:
     """Give one in which nothing lies yet."""
@@ -216,8 +221,9 @@ def test_a_file_that_is_sent_again(scene: Scene) -> None:
     waiter = scene.waiter("1.pdf")
     assert (waiter.state, waiter.folder, waiter.attempts) == ("deferred", "work", 1)
     assert waiter.problem is not None
+    assert waiter.problem.reason == task.last.problem.reason
     assert waiter.next_try is not None
-    assert nanoseconds(waiter.next_try, 0) > time.time_ns() - 10**9
+    assert nanoseconds(waiter.next_try, 0) / 1e9 == pytest.approx(at_the_wall(task.due), abs=1)
 
 
 def test_a_pause(scene: Scene) -> None:
@@ -229,8 +235,10 @@ def test_a_pause(scene: Scene) -> None:
     pause = scene.census.standing().pause
     assert pause is not None
     assert (pause.fault, bool(pause.cure), bool(pause.hint)) == ("operator", True, True)
-    assert nanoseconds(pause.since, 0) / 1e9 > before
+    assert before < nanoseconds(pause.since, 0) / 1e9 < time.time() + 1
     assert pause.next_try is not None
+    assert scene.queue.pause is not None
+    assert nanoseconds(pause.next_try, 0) / 1e9 == pytest.approx(at_the_wall(scene.queue.pause.probe_at), abs=1)
     assert scene.waiter("1.pdf").state == "paused"
 
 

@@ -13,6 +13,7 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invoice_watcher.answer import Body, read_answer
 from invoice_watcher.hints import REASONS, hint_for
 from invoice_watcher.outcome import API_CODES, Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
 from invoice_watcher.policy import (
@@ -356,6 +357,7 @@ def test_any_answer_has_an_outcome(status: int, body: bytes, *, framed: bool, he
     assert isinstance(outcome, Delivered | Rejected | Deferred)
     if isinstance(outcome, Delivered):
         assert status == 200
+        assert read_answer(body).body is Body.CLEAN or (framed and read_answer(body).body is Body.EMPTY)
 
 
 def test_a_local_fault_carries_the_apis_code() -> None:

@@ -248,7 +248,10 @@ def test_wrong_api_code_rejects_nobody() -> None:
 
 @pytest.mark.parametrize("good", range(5))
 def test_orders_refused_beside_a_delivery_are_rejected(good: int) -> None:
-    """Four wrong orders around a right one are rejected, each sent once, whichever is answered first."""
+    """Four wrong orders around a right one are rejected; the right one is sent once, none more than twice.
+
+    Twice, where three wrong ones were answered first: that looks like a wrong API code, which is not judged by.
+    """
     wrong: dict[str, Outcome | Unready] = {str(order): rejected(101) for order in range(5) if order != good}
     world = World(all_but(wrong), workers=5)
     world.drop("0", "1", "2", "3", "4")
@@ -256,8 +259,8 @@ def test_orders_refused_beside_a_delivery_are_rejected(good: int) -> None:
     assert world.filed == {**wrong, str(good): DELIVERED}
     assert not world.queue.may_hold
     assert world.queue.pause is None
-    world.drop("6", "7", "8")
     assert len(world.calls_of(str(good))) == 1
+    assert all(len(world.calls_of(order)) <= 2 for order in wrong)
 
 
 def test_another_answer_releases_what_is_held() -> None:

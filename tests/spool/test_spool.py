@@ -179,7 +179,7 @@ def test_a_file_that_alone_cannot_be_read_is_left_alone(box: Box) -> None:
 
 
 def test_a_file_that_cannot_even_be_looked_at_is_not_passed_over(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken inode: the scan goes on, and whoever tries to read the file learns the reason."""
+    """The disk is broken where a file's inode lies: it is offered all the same, so that reading it tells the reason."""
     box.put(NAME)
     box.put("6789.pdf")
     looks, stat = [], os.stat
