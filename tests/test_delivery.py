@@ -151,6 +151,15 @@ def test_what_the_api_would_refuse_is_not_sent(box: Box, name: str, raw: bytes, 
     assert (error.source, error.code) == ("validation", code)
 
 
+def test_the_receipt_of_what_was_not_read_has_no_checksum(box: Box) -> None:
+    """A film is too large to be read to its end: its receipt tells its size, and `sha256` is null."""
+    with desk(box) as it:
+        it.attempt(it.drop(bytes(LARGEST + 1)))
+    receipt = box.receipt(f"failed/{NAME}.json")
+    assert (receipt.size, receipt.sha256) == (LARGEST + 1, None)
+    assert b'"sha256": null' in box.files()[f"failed/{NAME}.json"]
+
+
 def test_a_link_is_sent_and_its_shortcut_filed(box: Box) -> None:
     """What lies in done is what the clerk dropped."""
     raw = b"[InternetShortcut]\r\nURL=https://a.example/1.pdf\r\n"
@@ -550,6 +559,20 @@ def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
     error = box.receipt(f"failed/{NAME}.json").error
     assert error is not None
     assert error.reason == "keeps_failing"
+
+
+def test_a_document_that_failed_for_the_network_says_so_in_its_receipt(box: Box) -> None:
+    """A document at which each connection breaks, while others go through: source `network`, no status, no answer."""
+    with desk(box, saying(b"")) as it:
+        task = it.drop()
+        report = it.attempt(task)
+        assert isinstance(report, Waiting)
+        task.decision = Decision(keeps_failing(report.outcome, 10), None)
+        assert isinstance(it.attempt(task), Filed)
+    receipt = box.receipt(f"failed/{NAME}.json")
+    assert receipt.error is not None
+    assert (receipt.error.source, receipt.error.code) == ("network", None)
+    assert (receipt.http_status, receipt.response) == (None, None)
 
 
 # Crashes.

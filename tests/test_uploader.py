@@ -688,6 +688,19 @@ def test_the_deadline_holds_while_a_connection_is_being_made() -> None:
         assert time.monotonic() - began < SOON
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_connect_timeout_gives_up_a_machine_that_does_not_answer(scheme: str) -> None:
+    """Of `api.connect_timeout`, not of the far deadline, is each try to connect; nothing was sent by then."""
+    with black_hole() as url, to(url.replace("http", scheme), connect_timeout=0.2, deadline=60.0) as uploader:
+        began = time.monotonic()
+        outcome = uploader.send(document())
+        assert time.monotonic() - began >= 0.2
+        assert time.monotonic() - began < 30, "three tries and the pauses between them take three seconds"
+    assert deferral(outcome) == ("unreachable", Fault.WORLD, False)
+    assert isinstance(outcome, Deferred)
+    assert not outcome.reached
+
+
 def test_a_connection_that_comes_after_the_stop_is_closed() -> None:
     """It was waited for no longer when the machine answered at last; the API does not see an idle client."""
     ours, theirs = socket.socketpair()

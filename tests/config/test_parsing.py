@@ -60,6 +60,7 @@ def test_one_line_is_a_whole_configuration() -> None:
         "status.html",
         (),
     )
+    assert (whole.done_layout, whole.status_language) == ("flat", "en")
     assert (whole.api.environment, whole.api.base_url) == ("production", "https://i.materialise.com/web-api")
     assert (whole.api.workers, whole.api.connect_timeout, whole.api.read_timeout, whole.api.deadline) == (
         4,
@@ -89,6 +90,10 @@ def test_one_line_is_a_whole_configuration() -> None:
         ("status_page", "null", None),
         ("status_page", "", None),
         ("status_page", "stand.html", "stand.html"),
+        ("status_language", "de", "de"),
+        ("status_language", "'en'", "en"),
+        ("done_layout", "month", "month"),
+        ("done_layout", "flat", "flat"),
         ("api", "null", Config(drop_dir=Path("/x")).api),
         ("api.environment", "sandbox", "sandbox"),
         ("api.base_url", "https://proxy.example/web-api/", "https://proxy.example/web-api"),
@@ -166,6 +171,12 @@ def test_the_rescan_is_30_seconds_and_5_when_polling_unless_it_is_set() -> None:
         ("status_page", "..", "without a folder"),
         ("status_page", "no", "truth value"),
         ("status_page", "done", "same name"),
+        ("status_language", "DE", "did you mean de?"),
+        ("status_language", "klingon", "none of"),
+        ("status_language", "null", "must not be null"),
+        ("done_layout", "months", "did you mean month?"),
+        ("done_layout", "yes", "truth value"),
+        ("done_layout", "null", "must not be null"),
         ("api.environment", "Sandbox", "did you mean sandbox?"),
         ("api.base_url", "http://example.org", "https://"),
         ("api.base_url", "http://localhost.example.org", "https://"),
