@@ -85,7 +85,7 @@ def test_an_error_is_found_wherever_it_stands(text: str) -> None:
 
 @pytest.mark.parametrize("text", SUCCESSES)
 def test_an_answer_without_an_error_is_clean(text: str) -> None:
-    """A success has no documented form, so any complete answer that names no error is one."""
+    """Complete JSON or XML that names no error is a success, which has no documented form of its own."""
     for raw in in_wrappings(text):
         answer = read_answer(raw)
         assert answer.body is Body.CLEAN
@@ -94,7 +94,7 @@ def test_an_answer_without_an_error_is_clean(text: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b" \r\n\t ", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b"\xff\xfe"])
 def test_nothing_is_nothing(raw: bytes) -> None:
-    """White space and a byte order mark say no more than no body at all."""
+    """An answer of nothing but white space or a byte order mark counts as an empty one."""
     assert read_answer(raw) == Answer(Body.EMPTY)
 
 
@@ -180,12 +180,12 @@ def test_a_web_page_is_no_answer(text: str) -> None:
     ],
 )
 def test_anything_else_is_unclear(raw: bytes) -> None:
-    """Plain text, a mixture, binary, almost-JSON: it neither proves a delivery nor names an error."""
+    """Plain text, a mixture, binary, almost-JSON: such an answer neither proves a delivery nor names an error."""
     assert read_answer(raw) == Answer(Body.UNCLEAR)
 
 
 def test_latin_letters_in_a_declared_encoding_are_read() -> None:
-    """An old server may write XML in Latin-1, and say so."""
+    """An answer in XML that declares Latin-1 is read in it, as old servers write it."""
     raw = "<?xml version='1.0' encoding='iso-8859-1'?><r><Code>103</Code><Message>Schloß</Message></r>".encode(
         "latin-1"
     )
@@ -214,7 +214,7 @@ def test_no_document_type_is_read(document: str) -> None:
 
 @pytest.mark.parametrize("text", [*ERRORS, *SUCCESSES, *UNREADABLE_CODES])
 def test_what_is_cut_off_is_never_believed(text: str) -> None:
-    """A connection that broke anywhere in the answer leaves neither a success nor an error behind."""
+    """An answer that broke off anywhere is taken neither for a success nor for an error."""
     raw = text.encode()
     for length in range(1, len(raw)):
         assert read_answer(raw[:length]).body not in {Body.CLEAN, Body.ERROR, Body.EMPTY}
@@ -253,7 +253,7 @@ XML_ANSWERS = st.recursive(
 @settings(deadline=None)
 @given(JSON_ANSWERS | XML_ANSWERS, st.floats(0, 1, exclude_max=True))
 def test_any_answer_is_read_whole_or_not_at_all(raw: bytes, part: float) -> None:
-    """Whatever JSON or XML comes is read; a part of it is not."""
+    """JSON or XML of any kind is read whole; of one cut off anywhere nothing is believed."""
     assert read_answer(raw).body in {Body.CLEAN, Body.ERROR}
     assert read_answer(raw[: int(part * len(raw))]).body not in {Body.CLEAN, Body.ERROR}
 

@@ -60,7 +60,7 @@ def only(folder: Path) -> Filing:
 
 
 def test_a_document_and_its_receipt_are_one(box: Box) -> None:
-    """What the service filed: a document, its receipt, its size, and when it came there."""
+    """What the service filed is told as one: a document, its receipt, its size, and when it came there."""
     lay(box)
     found = only(box.failed)
     assert (found.name, found.path, found.size, found.fault) == (NAME, box.failed / NAME, len(PDF), None)
@@ -69,7 +69,7 @@ def test_a_document_and_its_receipt_are_one(box: Box) -> None:
 
 
 def test_a_document_whose_receipt_was_deleted(box: Box) -> None:
-    """It is a document still; its name tells its order, as far as it can."""
+    """A document without a receipt is told all the same; its name tells its order, as far as it can."""
     box.put(f"failed/{NAME}")
     box.put("failed/no order.pdf")
     found = {one.name: one for one in filed(box.failed)}
@@ -79,7 +79,7 @@ def test_a_document_whose_receipt_was_deleted(box: Box) -> None:
 
 
 def test_a_receipt_whose_document_was_taken_away(box: Box) -> None:
-    """It tells what was, and is no document; nor does it count as one."""
+    """A receipt whose document is gone is told, without a document, and does not count as one."""
     box.put(f"failed/{NAME}{SUFFIX}", written("failed"))
     found = only(box.failed)
     assert (found.name, found.receipt, found.path.name) == (None, receipt("failed"), NAME + SUFFIX)
@@ -111,7 +111,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("raw", DAMAGED.values(), ids=list(DAMAGED))
 def test_a_damaged_receipt_is_told_with_its_document(box: Box, raw: bytes) -> None:
-    """What lies there under the name of a receipt and is none: the document is told, with what is wrong, once."""
+    """Under the name of a receipt lies something else: its document is told once, with what is wrong."""
     box.put(f"failed/{NAME}")
     box.put(f"failed/{NAME}{SUFFIX}", raw)
     assert told(box.failed) == {NAME: (NAME, False, "its receipt is damaged, or that of another file")}
@@ -179,7 +179,7 @@ def test_where_only_the_owner_writes_every_receipt_is_believed(box: Box) -> None
 
 
 def test_months_belong_to_the_done_folder(box: Box) -> None:
-    """Deliveries are found in the months' folders and beside them; in no other folder, and by no link."""
+    """Deliveries are found in done and in its months' folders; in no other folder there, and by no link."""
     for folder in ("2026-11", "2026-12", "2026-13", "old"):
         (box.done / folder).mkdir()
         lay(box, state=f"done/{folder}")
@@ -305,7 +305,7 @@ def test_memory_stays_flat(crowd: Box) -> None:
 
 
 def test_a_name_on_which_somebody_has_mounted_something(box: Box) -> None:
-    """Into which nobody else may look: all the rest is told."""
+    """A name on which somebody mounted something that nobody else may look into hides none of the others."""
     lay(box)
     box.put(f"failed/evil.pdf{SUFFIX}")
     with mounted_by_somebody(box.failed / "evil.pdf"):
@@ -326,7 +326,7 @@ def test_who_looks_back_leaves_the_daemon_its_time(box: Box, monkeypatch: pytest
 
 
 def test_a_look_back_can_be_ended(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stop does not wait for it."""
+    """A stop does not wait for a search for the last deliveries in a large archive."""
     monkeypatch.setattr("invoice_watcher.pacing.LONG", 0.0)
     for number in range(600):
         box.put(f"done/{number}.pdf")

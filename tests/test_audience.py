@@ -76,7 +76,7 @@ def test_a_listener_that_fails(listener: Listener, aside: Aside, caplog: pytest.
 
 
 def test_a_failure_that_comes_back(listener: Listener, aside: Aside, caplog: pytest.LogCaptureFixture) -> None:
-    """What went well in between is complained of again when it fails anew."""
+    """A listener that fails, does well, and fails again for the same reason is named in the log again."""
     for waiting, failure in enumerate([OSError("full"), None, OSError("full")], 1):
         listener.failure = failure
         aside.hear(standing(waiting=waiting))

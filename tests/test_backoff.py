@@ -29,7 +29,7 @@ def test_the_wait_doubles_up_to_its_limit(failures: int, ceiling: float) -> None
 
 @given(st.integers(-(10**30), 10**30), DURATION, DURATION, CHANCE)
 def test_a_wait_keeps_its_bounds(failures: int, initial: float, longest: float, chance: float) -> None:
-    """Never shorter than `initial`, never longer than `longest`, which wins where both cannot be had."""
+    """A wait is no shorter than `retry.initial`, no longer than `retry.max`, which wins where both cannot be had."""
     wait = back_off(failures, initial, longest, chance)
     assert math.isfinite(wait)
     assert min(initial, longest) <= wait <= max(longest * (1 + 1e-9), 0)
@@ -37,7 +37,7 @@ def test_a_wait_keeps_its_bounds(failures: int, initial: float, longest: float, 
 
 @given(st.integers(0, 100), DURATION, DURATION, CHANCE)
 def test_more_failures_never_mean_a_shorter_wait(failures: int, initial: float, longest: float, chance: float) -> None:
-    """With the same luck, the next wait is at least as long."""
+    """After one failure more the wait is at least as long, by the same jitter."""
     assert back_off(failures, initial, longest, chance) <= back_off(failures + 1, initial, longest, chance)
 
 
@@ -62,7 +62,7 @@ def test_what_failed_together_comes_back_apart() -> None:
     ],
 )
 def test_seconds_are_obeyed_up_to_an_hour(header: str, seconds: float) -> None:
-    """The API's wish counts, but no server can park the queue for ever."""
+    """`Retry-After` in seconds is obeyed, up to an hour, so no server can park the queue for ever."""
     assert retry_after(header, NOW) == seconds
 
 
@@ -77,12 +77,12 @@ def test_seconds_are_obeyed_up_to_an_hour(header: str, seconds: float) -> None:
     ],
 )
 def test_all_three_forms_of_a_date_are_obeyed(header: str) -> None:
-    """RFC 9110 section 5.6.7 has a recipient read all of them."""
+    """`Retry-After` as a date is obeyed in all three forms that RFC 9110 section 5.6.7 has a recipient read."""
     assert retry_after(header, NOW) == 30.0
 
 
 def test_a_date_is_bounded_too() -> None:
-    """A date that has passed means now; one far away, or a clock that is wrong, means an hour."""
+    """A `Retry-After` date that has passed means now; one far away, or of a clock that is wrong, means an hour."""
     assert retry_after(format_datetime(NOW - timedelta(days=400)), NOW) == 0.0
     assert retry_after(format_datetime(NOW + timedelta(days=400)), NOW) == LONGEST_RETRY_AFTER
     assert retry_after("Fri, 31 Dec 9999 23:59:59 -2359", NOW) == LONGEST_RETRY_AFTER
@@ -98,7 +98,7 @@ def test_a_date_is_bounded_too() -> None:
     ],
 )
 def test_anything_else_is_passed_over(header: str | None) -> None:
-    """What is no wish the program can read does not stop it: the usual wait applies."""
+    """A `Retry-After` that is neither seconds nor a date is passed over: the usual wait applies."""
     assert retry_after(header, NOW) is None
 
 
@@ -109,6 +109,6 @@ DATE_LIKE = st.from_regex(
 
 @given(st.text() | DATE_LIKE, st.datetimes(timezones=st.just(UTC)))
 def test_no_header_can_do_harm(header: str, now: datetime) -> None:
-    """Any text, at any time of this machine's clock, gives nothing or a wait within the hour."""
+    """Any text as `Retry-After`, at any time of this machine's clock, gives nothing or a wait within the hour."""
     seconds = retry_after(header, now)
     assert seconds is None or 0.0 <= seconds <= LONGEST_RETRY_AFTER

@@ -138,7 +138,7 @@ def test_retry_after_of_nothing_does_not_mean_all_the_time() -> None:
 
 
 def test_retry_after_that_comes_during_a_probe_is_obeyed() -> None:
-    """What an upload from before the pause was asked for holds, though the probe itself goes through."""
+    """An earlier upload is answered `Retry-After` during a probe: that holds, though the probe goes through."""
     probing = _after("a", "b", "c").started("a").deferred("late", _failure(retry_after=60), 10, 0.5)
     after = probing.answered("a", 11, delivered=True)
     assert not after.may_start(69)

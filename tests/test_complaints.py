@@ -19,7 +19,7 @@ def heard(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_moment_is_nobodys_business(caplog: pytest.LogCaptureFixture) -> None:
-    """A file that is open for writing while it is copied for half a minute: the log stays quiet."""
+    """A file that is open for writing while it is copied for half a minute is not complained of in the log."""
     complaints = Complaints(gap=60)
     for second in range(59):
         complaints.about("1.pdf", "is still open", second)
@@ -27,7 +27,7 @@ def test_a_moment_is_nobodys_business(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_lasts_is_said_once_a_day(caplog: pytest.LogCaptureFixture) -> None:
-    """Forgotten open in a program for two days: three lines, not one a second."""
+    """A file forgotten open in a program for two days: three lines in the log, not one a second."""
     complaints = Complaints(gap=60)
     for moment in range(0, 2 * DAY + HOUR, 30):
         complaints.about("1.pdf", "is still open", moment)
@@ -35,7 +35,7 @@ def test_what_lasts_is_said_once_a_day(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_reasons_that_take_turns_do_not_hide_one_another(caplog: pytest.LogCaptureFixture) -> None:
-    """Written to now and then, open now and then: it is named all the same."""
+    """A file that is written to now and then, and open now and then, is named in the log all the same."""
     complaints = Complaints(gap=60)
     for moment in range(0, HOUR, 10):
         complaints.about("1.pdf", "is still open" if moment % 20 else "keeps changing", moment)
@@ -49,7 +49,7 @@ def test_what_only_a_person_can_mend_is_said_at_once(caplog: pytest.LogCaptureFi
 
 
 def test_what_was_mended_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
-    """Another file of the same name, an hour later, is given the same patience."""
+    """Another file of a name that was complained of, an hour later, is given the same patience."""
     complaints = Complaints(gap=60)
     complaints.about("1.pdf", "is still open", 0)
     complaints.about("1.pdf", "is still open", HOUR)

@@ -67,7 +67,7 @@ def test_many_exchanges_end_each_in_its_own_time() -> None:
 
 
 def test_an_exchange_that_ends_in_time_is_left_alone() -> None:
-    """Its connection goes back to the pool, and the next exchange over it must not be ended in its place."""
+    """The connection of an upload that ended in time lives on for the next one: no deadline shuts it down."""
     with watch(0.2) as deadlines, silent_server() as sock:
         with deadlines.exchange(time.monotonic() + 0.1) as exchange:
             exchange.take(Connection(sock))
@@ -118,7 +118,7 @@ def test_stopping_ends_what_is_under_way_and_what_begins() -> None:
 
 
 def test_the_first_reason_stays() -> None:
-    """What was over its time is not said to be stopped."""
+    """An upload that was over its time when the program stopped is said to have been over its time."""
     exchange = Exchange(0.0)
     exchange.end("DeadlineExceeded")
     exchange.end("Stopped")
@@ -127,7 +127,7 @@ def test_the_first_reason_stays() -> None:
 
 @pytest.mark.parametrize("sock", [None, "closed"])
 def test_ending_without_a_socket_does_no_harm(sock: str | None) -> None:
-    """It may end before there is one, or after it was closed."""
+    """An upload can be ended before it has a connection, and after its connection was closed."""
     exchange = Exchange(0.0)
     closed = socket.socket()
     closed.close()
@@ -137,7 +137,7 @@ def test_ending_without_a_socket_does_no_harm(sock: str | None) -> None:
 
 
 def test_watching_costs_nothing_while_nothing_is_under_way() -> None:
-    """An idle daemon does not wake the machine."""
+    """An idle daemon does not wake the machine to look for overdue uploads."""
     with watch(0.01) as deadlines:
         with deadlines.exchange(time.monotonic() + 10):
             pass
@@ -148,7 +148,7 @@ def test_watching_costs_nothing_while_nothing_is_under_way() -> None:
 
 
 def test_closing_ends_the_thread() -> None:
-    """Nothing of it is left after a reload of the configuration."""
+    """After a reload of the configuration nothing is left of the old watch over uploads."""
     deadlines = Deadlines(120)
     with deadlines.exchange(time.monotonic() + 120):
         pass
@@ -157,7 +157,7 @@ def test_closing_ends_the_thread() -> None:
 
 
 def test_closing_never_loses_its_wake_up() -> None:
-    """Whatever the watch is just about, a reload ends it: two thousand are closed while they go to rest."""
+    """Whatever the watch over uploads is just about, a reload ends it: two thousand end while they go to rest."""
     for number in range(2000):
         deadlines = Deadlines(1e-4)
         with deadlines.exchange(time.monotonic() + 10):

@@ -113,14 +113,14 @@ def test_an_accepted_invoice_is_filed_with_its_receipt(box: Box) -> None:
 
 
 def test_without_receipts_a_delivery_leaves_only_the_document(box: Box) -> None:
-    """`receipts: false`."""
+    """With `receipts: false` a delivered document lies in done alone."""
     with desk(box, receipts=False) as it:
         it.attempt(it.drop())
     assert box.names() == {f"done/{NAME}"}
 
 
 def test_an_invoice_that_the_api_refuses_is_filed_as_failed(box: Box) -> None:
-    """With what the API said, and with what the clerk should do."""
+    """What the API refuses lies in failed; its receipt holds what the API said, and what the clerk should do."""
     with desk(box, answering(CLOSED)) as it:
         report = it.attempt(it.drop())
     assert isinstance(report, Filed)
@@ -139,7 +139,7 @@ def test_an_invoice_that_the_api_refuses_is_filed_as_failed(box: Box) -> None:
     (NAME, b"<html>", 106), ("12345.url", b"[InternetShortcut]\r\nURL=ftp://a/b\r\n", 104),
 ])  # fmt: skip
 def test_what_the_api_would_refuse_is_not_sent(box: Box, name: str, raw: bytes, code: int) -> None:
-    """It is filed as failed at once, byte for byte."""
+    """What the API would refuse by name, size or content is filed as failed at once, byte for byte, and never sent."""
     with desk(box) as it:
         report = it.attempt(it.drop(raw, name))
         assert isinstance(report, Filed)
@@ -161,7 +161,7 @@ def test_the_receipt_of_what_was_not_read_has_no_checksum(box: Box) -> None:
 
 
 def test_a_link_is_sent_and_its_shortcut_filed(box: Box) -> None:
-    """What lies in done is what the clerk dropped."""
+    """Of a shortcut the API gets the link; in done lies the shortcut that the clerk dropped."""
     raw = b"[InternetShortcut]\r\nURL=https://a.example/1.pdf\r\n"
     with desk(box) as it:
         it.attempt(it.drop(raw, "12345.url"))
@@ -342,7 +342,7 @@ def test_nothing_is_sent_that_could_not_be_recorded(box: Box, monkeypatch: pytes
 
 
 def test_nothing_is_sent_when_a_folder_is_not_the_one_it_was(box: Box) -> None:
-    """Its answer would be filed where nobody looks."""
+    """Where done or failed was replaced since the start nothing is sent: its answer would lie where nobody looks."""
     with desk(box) as it:
         task = it.drop()
         box.done.rename(box.root.parent / "moved")
@@ -414,7 +414,7 @@ def test_a_wrong_api_code_is_held_while_it_may_be_the_configurations_fault(box: 
 
 
 def test_a_wrong_api_code_is_the_orders_fault_when_others_went_through(box: Box) -> None:
-    """It is rejected at once."""
+    """Once others went through, an order that is answered 101 (wrong API code) is rejected at once."""
     with desk(box, answering(WRONG_CODE)) as it:
         assert isinstance(it.attempt(it.drop()), Filed)
 
@@ -534,7 +534,7 @@ def test_an_answer_is_not_for_what_was_written_after_it(box: Box) -> None:
 
 
 def test_a_hint_of_doubt_is_given_once(box: Box) -> None:
-    """Also when the refusal could only be filed after a stop."""
+    """The receipt of a refusal mentions an earlier attempt that was cut off once, also if it was filed after a stop."""
     with answered_while_open(box, CLOSED, in_doubt=True) as (it, held):
         task = found_task(box.spool().recover()[0])
         os.close(held)
@@ -546,7 +546,7 @@ def test_a_hint_of_doubt_is_given_once(box: Box) -> None:
 
 
 def test_a_document_counted_out_is_filed_without_being_sent(box: Box) -> None:
-    """It alone kept failing while others went through."""
+    """A document that alone kept failing, while others went through, goes to failed without being sent once more."""
     with desk(box, answering(BUSY)) as it:
         task = it.drop()
         report = it.attempt(task)

@@ -44,7 +44,7 @@ FROM_TABLES = sorted({row.reason for row in table_rows()})
 
 
 def test_the_reasons_are_found() -> None:
-    """The two lists below are not empty by accident."""
+    """The reasons that the program gives are found in its source, so that what follows compares something."""
     assert {"bad_name", "empty", "poison", "changed", "not_recordable"} <= set(LITERAL)
     assert {"http_400", "tls", "redirected", "unclear_answer", "web_page", "stopped"} <= set(FROM_TABLES)
 

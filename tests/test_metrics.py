@@ -133,7 +133,7 @@ def test_an_age_is_that_of_now() -> None:
     ids=["not told yet", "well", "paused", "folders away"],
 )
 def test_what_is_not_known_is_left_out(standing: Standing | None, expected: dict[str, float | None]) -> None:
-    """A 0 that nobody counted would end an alert."""
+    """A figure that is not known is left out: a 0 that nobody counted would end an alert."""
     figures = Figures()
     figures.standing = standing
     found = _shown(figures)
@@ -181,13 +181,13 @@ def test_whatever_is_asked_gets_one_whole_answer(head: bytes | None) -> None:
     ],
 )
 def test_the_answers(head: bytes | None, status: int, body: bytes) -> None:
-    """What RFC 9110 and a person with a browser expect."""
+    """The metrics endpoint answers each method and path as RFC 9110 and a person with a browser expect."""
     found = _taken_apart(respond(head, lambda: b"figures"))
     assert (found[0], found[2]) == (status, body)
 
 
 def test_an_address_in_part() -> None:
-    """A name that stands for several addresses, of which one is taken: none is left half listened at."""
+    """Where a name stands for several addresses, of which one is taken, metrics are shown at none of them."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
@@ -197,7 +197,7 @@ def test_an_address_in_part() -> None:
 
 
 def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`:PORT` is then every IPv4 address; only when nothing at all is left it is an error."""
+    """Without IPv6 `:PORT` is every IPv4 address; only when nothing at all is left it is an error."""
     kept, port = socket.socket, free_port()
 
     def refuse(family: int, *rest: int) -> socket.socket:
@@ -214,7 +214,7 @@ def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_endpoint_lets_go_of_its_address() -> None:
-    """Closed once or twice, also before it ever listened: the next one can have it at once."""
+    """The address of metrics that were ended, once or twice, or before they began, can be had by the next at once."""
     port = free_port()
     for _ in range(3):
         Endpoint(f"127.0.0.1:{port}", lambda: b"").close()
@@ -228,7 +228,7 @@ def test_an_endpoint_lets_go_of_its_address() -> None:
 
 
 def test_who_asks_without_pause_costs_little() -> None:
-    """A thousand scrapes a second would otherwise take the time of a thousand texts from the uploads."""
+    """A thousand scrapes a second cost the time of ten texts: the others get the same one."""
     texts = itertools.count()
     port = free_port()
     one = Endpoint(f"127.0.0.1:{port}", lambda: str(next(texts)).encode())
@@ -242,7 +242,7 @@ def test_who_asks_without_pause_costs_little() -> None:
 
 
 def test_the_file_is_new_each_time(tmp_path: Path) -> None:
-    """Whoever has the old one open reads on in it; what a crash left beside it, or somebody put there, does no harm."""
+    """Whoever has the metrics file open reads on in the old one; a temporary file that is in the way does no harm."""
     path = tmp_path / "x.prom"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"precious")
@@ -263,7 +263,7 @@ def test_the_file_is_new_each_time(tmp_path: Path) -> None:
 
 
 def test_the_file_is_only_written_for_something_new(tmp_path: Path) -> None:
-    """At most every 15 seconds, and not at all while it says the same, but for a sign of life once a minute."""
+    """The metrics file is written every 15 s at most; while it says the same, once a minute as a sign of life."""
     path = tmp_path / "x.prom"
     file = Textfile(path)
     assert file.is_due(time.monotonic())
@@ -280,7 +280,7 @@ def test_the_file_is_only_written_for_something_new(tmp_path: Path) -> None:
 
 
 def test_trouble_with_the_file_is_told_once_and_ends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Each reason once, with what mends it; and it is written as soon as that was done."""
+    """Why the metrics file cannot be written is said once for each reason, with what mends it; then it is written."""
     path = tmp_path / "folder" / "x.prom"
     file = Textfile(path)
     with caplog.at_level(logging.WARNING):
@@ -296,7 +296,7 @@ def test_trouble_with_the_file_is_told_once_and_ends(tmp_path: Path, caplog: pyt
 
 
 def test_only_our_own_file_is_removed(tmp_path: Path) -> None:
-    """One that was there before, and could never be replaced, is somebody else's."""
+    """At the end the metrics file is removed; one that was there before, and could not be replaced, stays."""
     path = tmp_path / "x.prom"
     path.write_bytes(b"theirs")
     Textfile(path).remove()
@@ -315,7 +315,7 @@ def _config(tmp_path: Path, **keys: object) -> Config:
 
 
 def test_another_configuration_goes_on_counting(tmp_path: Path) -> None:
-    """What was counted while it was shown in one file stands in the next."""
+    """After a reload that names another metrics file, what was counted before stands in the new one."""
     first, second = tmp_path / "1.prom", tmp_path / "2.prom"
     metrics = Metrics()
     metrics.follow(_config(tmp_path, textfile=first))
@@ -335,7 +335,7 @@ def test_another_configuration_goes_on_counting(tmp_path: Path) -> None:
 
 
 def test_the_last_word_is_written_however_soon(tmp_path: Path) -> None:
-    """A stop a moment after the last writing: the file tells how it ended."""
+    """A stop a moment after the metrics file was written: it is written once more, and tells how the program ended."""
     path = tmp_path / "x.prom"
     metrics = Metrics()
     metrics.follow(_config(tmp_path, textfile=path))
@@ -347,7 +347,7 @@ def test_the_last_word_is_written_however_soon(tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_read_are_not_known(tmp_path: Path) -> None:
-    """Neither what failed nor the last delivery is then told; both come by themselves."""
+    """While failed or done cannot be read, what is in it is left out of the metrics; it comes back by itself."""
     path = tmp_path / "x.prom"
     drop = tmp_path / "drop"
     metrics = Metrics()

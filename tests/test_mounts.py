@@ -48,18 +48,18 @@ broken line
     ("/srv/portal", "portal"),
 ])  # fmt: skip
 def test_the_innermost_mount_says_which_file_system_it_is(path: str, kind: str) -> None:
-    """Names with blanks, mounts over mounts, and names of which one begins with another."""
+    """A path belongs to the innermost mount, also where names hold blanks, or one begins with another."""
     assert file_system_in(MOUNTS, path) == kind
 
 
 def test_without_a_table_nothing_is_claimed() -> None:
-    """An unknown file system is treated like a local one."""
+    """Where the kernel's table of mounts cannot be read, a file system counts as a local one."""
     assert file_system_in([], "/srv") == ""
     assert file_system_in(MOUNTS[1:2], "/srv") == ""
 
 
 def test_this_machines_own_folders_give_hints(tmp_path: Path) -> None:
-    """By the kernel's real table, also through a symbolic link."""
+    """A folder of this machine's own disk counts as local, by the kernel's real table, also through a symbolic link."""
     (tmp_path / "link").symlink_to("/dev/shm")  # noqa: S108 - a tmpfs on every Linux
     assert file_system_of(tmp_path / "link") == "tmpfs"
     assert file_system_of(Path("/proc/self")) == "proc"

@@ -98,7 +98,7 @@ def test_an_invoice_is_its_order_and_an_extension(extension: str, case: type[str
     "name", ["12345", "12345.txt", "12345.", "12345.pdf ", "12345.pdf\n", "12345.pdfx", "12345.PDF\u200b"]
 )
 def test_another_kind_of_file_is_no_invoice(name: str) -> None:
-    """It is taken all the same, to be rejected with a reason."""
+    """A file of another extension is taken all the same, to be rejected with a reason."""
     assert DEFAULT.read(name).kind is None
 
 
@@ -192,7 +192,7 @@ def test_what_the_program_filed_itself_it_knows_again() -> None:
     [("12345.2.pdf", True), ("a b.10.PDF", True), ("README.2", True), ("12345.pdf", False), ("12345.02.pdf", False)],
 )
 def test_names_with_a_number_of_ours(name: str, numbered_by_us: bool) -> None:  # noqa: FBT001 - a case
-    """Only for these is a receipt looked for."""
+    """Only for a name like `12345.2.pdf`, which the program itself may have given, a receipt is looked for."""
     assert is_numbered(name) is numbered_by_us
 
 

@@ -33,7 +33,7 @@ def is_due(looks: Looks, folder: int) -> bool:
 
 
 def test_a_folder_is_looked_at_when_it_changed(folder: int) -> None:
-    """What lies there as it lay is not listed again."""
+    """A folder whose time did not change is not listed again."""
     looks = Looks()
     assert [is_due(looks, folder) for _ in range(3)] == [True, False, False]
     os.utime(folder, ns=(LONG_AGO, LONG_AGO + 1))
@@ -48,7 +48,7 @@ def test_a_folder_that_changed_a_moment_ago_is_looked_at_again(folder: int) -> N
 
 
 def test_a_look_that_failed_was_none(folder: int) -> None:
-    """What could not be seen is looked for again."""
+    """A folder that could not be read is looked at again as soon as somebody asks."""
     looks = Looks()
     with pytest.raises(PermissionError), looks.at(folder):
         raise PermissionError
@@ -56,7 +56,7 @@ def test_a_look_that_failed_was_none(folder: int) -> None:
 
 
 def test_another_folder_in_its_place_is_another(folder: int, tmp_path: Path) -> None:
-    """Though its time may be the same."""
+    """A folder that took another one's place is looked at, though its time may be the same."""
     looks = Looks()
     assert is_due(looks, folder)
     (tmp_path / "other").mkdir()
@@ -67,7 +67,7 @@ def test_another_folder_in_its_place_is_another(folder: int, tmp_path: Path) -> 
 
 
 def test_a_long_look_is_followed_by_a_rest(folder: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short one is not."""
+    """After a look at a folder that took long there is a rest; after a short one there is none."""
     looks = Looks()
     assert is_due(looks, folder)
     assert not looks.rests
@@ -78,7 +78,7 @@ def test_a_long_look_is_followed_by_a_rest(folder: int, monkeypatch: pytest.Monk
 
 
 def test_a_look_that_nobody_waits_for_rests_in_its_midst(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty times as long as it worked, and only where it worked for more than a moment."""
+    """A search that nobody waits for rests twenty times as long as it worked, if that was more than a moment."""
     rests: list[float] = []
     pace = Pace(rests.append)
     pace.keep()

@@ -171,7 +171,7 @@ def test_a_gateway_that_lost_the_answer_leaves_doubt(status: int) -> None:
 
 @pytest.mark.parametrize("status", [301, 308, 401, 403, 404, 408, 429, 500, 503, 599, 999])
 def test_a_clear_refusal_leaves_no_doubt(status: int) -> None:
-    """When the API itself said no, sending again is no repetition."""
+    """A document that the API itself refused has not arrived: sending it again puts nothing in doubt."""
     assert not deferred(status).in_doubt
 
 
@@ -361,7 +361,7 @@ def test_any_answer_has_an_outcome(status: int, body: bytes, *, framed: bool, he
 
 
 def test_a_local_fault_carries_the_apis_code() -> None:
-    """A clerk's script need not care whether we or the API saw it first."""
+    """What the program refuses itself has the API's code, so a clerk's script need not care which of them it was."""
     assert rejected_locally(108, "empty", "The file is empty") == Rejected(
         Problem(Source.VALIDATION, 108, "empty", "The file is empty", hint_for("empty"))
     )

@@ -260,7 +260,7 @@ def test_a_receipt_cut_off_anywhere_is_refused() -> None:
 @given(st.binary() | st.builds(lambda at, byte: GOLDEN.encode()[:at] + byte + GOLDEN.encode()[at + 1 :],
                                st.integers(0, len(GOLDEN)), st.binary(max_size=2)))  # fmt: skip
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
-    """Nothing that lies in the folder under a sidecar's name can stop the program."""
+    """Whatever bytes lie under a sidecar's name are read as a receipt or refused, and never stop the program."""
     try:
         receipt = decode(raw)
     except ReceiptError:

@@ -48,22 +48,22 @@ def names(box: Box, choice: Choice) -> list[str]:
 
 
 def test_the_documents_of_an_order(failures: Box) -> None:
-    """All of them, the one first that was dropped first; of an order its receipt tells, not its name."""
+    """`retry ORDER` finds all failed documents of the order by their receipts, in the order they were dropped in."""
     assert names(failures, Choice(orders=frozenset({"1"}))) == ["1.2.pdf", "1.pdf"]
 
 
 def test_a_document_without_a_receipt_is_of_the_order_in_its_name(failures: Box) -> None:
-    """Somebody deleted the receipt, and wants that invoice sent again."""
+    """`retry ORDER` finds a failed document whose receipt was deleted by its name."""
     assert names(failures, Choice(orders=frozenset({"3", "2"}))) == ["2.pdf", "3.pdf"]
 
 
 def test_one_code(failures: Box) -> None:
-    """What failed with that code, and nothing else; what has no receipt has no code."""
+    """`retry --code` finds what failed with that code, and nothing else; what has no receipt has no code."""
     assert names(failures, Choice(code=103)) == ["2.pdf", "1.pdf"]
 
 
 def test_all(failures: Box) -> None:
-    """Everything that is a document, whether or not anybody knows its order; receipts stay."""
+    """`retry --all` finds each document, whether or not anybody knows its order; receipts stay."""
     assert names(failures, Choice()) == ["2.pdf", "1.2.pdf", "1.pdf", "no order.pdf", "3.pdf"]
     assert sorted(one.name for one in failures.failed.iterdir()) == [
         "1.2.pdf.json",
@@ -85,13 +85,13 @@ def test_a_name_that_is_left_alone(box: Box) -> None:
 
 
 def test_orders_of_which_nothing_failed(failures: Box) -> None:
-    """They are named; that of a receipt whose document is gone is one of them."""
+    """`retry` names the orders of which nothing failed; one of which only the receipt is left is among them."""
     with search(Config(drop_dir=failures.drop), Choice(orders=frozenset({"9", "1", "4"}))) as found:
         assert (found.missing, found.count) == (["4", "9"], 2)
 
 
 def test_one_that_stays_holds_up_no_other(failures: Box) -> None:
-    """A name that is taken in the drop folder: told with its reason, and the rest goes."""
+    """A document whose name is taken in the drop folder stays, with its reason; the others are put back."""
     failures.put("2.pdf")
     with search(Config(drop_dir=failures.drop), Choice(code=103)) as found:
         first, second = found.put_back()
@@ -101,7 +101,7 @@ def test_one_that_stays_holds_up_no_other(failures: Box) -> None:
 
 
 def test_what_is_offered_to_the_shell(failures: Box) -> None:
-    """Orders that have failed documents, by their beginning; nothing that would upset a shell."""
+    """Completion offers the orders that have failed documents, by their beginning; nothing that would upset a shell."""
     fail(failures, "5.pdf", "12 34", 100)
     fail(failures, "6.pdf", "1\n2", 100)
     for number, command in enumerate(("$(reboot)", "`reboot`", "1;reboot", "1|sh", "--all", "*", "~root", "a'b"), 7):

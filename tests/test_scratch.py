@@ -33,7 +33,7 @@ def _fill(folder: Path, *, die: bool = False) -> subprocess.CompletedProcess[str
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    """Neither after the work, nor when the program is killed in the middle of it."""
+    """No temporary file is left, neither after the work nor when the program is killed in the middle of it."""
     assert _fill(tmp_path).stdout == "30000\n"
     assert os.listdir(tmp_path) == []
     assert _fill(tmp_path, die=True).returncode == -9

@@ -31,7 +31,7 @@ def verdict(raw: bytes) -> Verdict:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
 def test_shortcuts_of_browsers_and_windows_are_understood(path: Path) -> None:
-    """With a byte order mark, in UTF-16, among other sections and keys."""
+    """A .url file is understood as browsers and Windows write it: with a byte order mark, UTF-16, other keys."""
     assert parse(path.read_bytes()) == LINK
 
 
@@ -39,14 +39,14 @@ def test_shortcuts_of_browsers_and_windows_are_understood(path: Path) -> None:
 @pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("padding", ["", "\0" * 2000])
 def test_every_encoding_and_line_end_is_read(codec: str, line_end: str, padding: str) -> None:
-    """Whoever wrote the file, and however much NUL a file system left behind it."""
+    """A .url file is read in each encoding and with each line end, and whatever NUL a file system left behind it."""
     raw = (PLAIN.replace("\r\n", line_end) + padding).encode(codec)
     assert parse(raw) == LINK
     assert verdict(raw) is Verdict.WHOLE
 
 
 def test_big_endian_utf_16_is_read_with_its_mark() -> None:
-    """Rare, but Windows Notepad can save it."""
+    """A .url file in big-endian UTF-16, as Windows Notepad can save it, is read by its byte order mark."""
     assert parse(b"\xfe\xff" + PLAIN.encode("utf-16-be")) == LINK
 
 
@@ -113,7 +113,7 @@ def test_other_links_are_refused_with_the_reason(link: str, why: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"\0" * 99, b"[Internet", b"[InternetShortcut]\r\n", f"URL={LINK}\n".encode()])
 def test_a_shortcut_without_a_link_is_told_so(raw: bytes) -> None:
-    """Cut in its header, or never filled in."""
+    """A .url file in which there is no link, cut in its header or never filled in, is refused with that reason."""
     with pytest.raises(ShortcutError, match="holds no URL= line"):
         parse(raw)
 

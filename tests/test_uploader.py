@@ -81,7 +81,7 @@ def deferral(outcome: Outcome) -> tuple[str, Fault, bool]:
 
 @pytest.mark.parametrize("size", [15, 30_000, 10 * MIB])
 def test_the_document_arrives_byte_for_byte(size: int) -> None:
-    """As one part called File, under a name rebuilt from the order, with its length announced."""
+    """A document of any size arrives as one part called File, named after its order, its length announced."""
     raw = random.Random(size).randbytes(size)
     with RawServer(answering()) as server, to(f"{server.url}/web-api") as uploader:
         assert uploader.send(document(raw, "12345.2.PDF")) == Delivered(200, "{}")
@@ -95,7 +95,7 @@ def test_the_document_arrives_byte_for_byte(size: int) -> None:
 
 
 def test_a_link_is_sent_in_place_of_the_document() -> None:
-    """As one part called FileUrl, as it stands in the shortcut."""
+    """A link arrives as one part called FileUrl, as it stands in the shortcut."""
     with RawServer(answering()) as server, to(server.url) as uploader:
         assert isinstance(uploader.send(document(PDF, "12345.url", LINK)), Delivered)
     (part,) = server.requests[0].parts
@@ -120,14 +120,14 @@ def test_the_header_holds_what_the_api_asks_for_and_no_more() -> None:
 
 @pytest.mark.parametrize(("order", "path"), [("a b", "a%20b"), ("é?#%", "%C3%A9%3F%23%25"), ("..a", "..a")])
 def test_an_order_id_cannot_leave_its_place_in_the_address(order: str, path: str) -> None:
-    """Whatever a configured pattern lets through."""
+    """Whatever order id a configured pattern lets through, the request goes to the address of that order."""
     with RawServer(answering()) as server, to(server.url) as uploader:
         uploader.send(document(PDF, f"{order}.pdf"))
     assert server.requests[0].line == f"POST /order/{path}/invoice HTTP/1.1"
 
 
 def test_a_file_name_cannot_break_out_of_its_part() -> None:
-    """A quotation mark in an order id stays one."""
+    """A quotation mark in an order id stays a part of the file name that the API reads."""
     with RawServer(answering()) as server, to(server.url) as uploader:
         uploader.send(document(PDF, 'a"; name="FileUrl.pdf'))
     (part,) = server.requests[0].parts
@@ -151,7 +151,7 @@ def test_a_document_looks_the_same_from_memory_and_from_a_file(tmp_path: Path, n
 
 @pytest.mark.parametrize("size", [0, 15, MIB])
 def test_a_document_in_memory_is_through_only_when_all_of_it_was_taken(size: int) -> None:
-    """Not with its last piece, but when the connection comes for more: only then is it in doubt."""
+    """A document counts as handed over, and so in doubt, when the connection asks for more than its last piece."""
     body = Body(document(bytes(size)))
     sent = 0
     while piece := body.read(128 * 1024):
@@ -161,7 +161,7 @@ def test_a_document_in_memory_is_through_only_when_all_of_it_was_taken(size: int
 
 
 def test_the_memory_stays_flat() -> None:
-    """Ten megabytes pass through in pieces."""
+    """A document of ten megabytes is sent in pieces, without being held in memory as a whole."""
 
     def discard(peer: Peer) -> None:
         head = peer.head()
@@ -180,7 +180,7 @@ def test_the_memory_stays_flat() -> None:
 
 
 def test_one_connection_serves_many_documents() -> None:
-    """A thousand invoices are not a thousand handshakes."""
+    """A connection is kept for the next document: a thousand invoices are not a thousand handshakes."""
     with RawServer(answering()) as server, to(server.url) as uploader:
         for number in range(20):
             assert isinstance(uploader.send(document(PDF, f"{number}.pdf")), Delivered)
@@ -217,7 +217,7 @@ def test_workers_do_not_mix_their_documents() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
-    """The API code goes to nobody else; an administrator has to look."""
+    """A redirect leads nowhere: the API code goes to nobody else, and an administrator has to look."""
     with RawServer(answering()) as other:
         redirect = answering(answer(status, b"", f"Location: {other.url}/order/12345/invoice"))
         assert deferral(outcome_of(redirect)) == ("redirected", Fault.OPERATOR, False)
@@ -240,7 +240,7 @@ def test_the_environment_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_configured_proxy_is_used() -> None:
-    """And one that is not there is the world's fault, like a line that is down."""
+    """`api.proxy` is used; one that is not there is waited for, like a line that is down."""
     with RawServer(answering()) as proxy, to("http://name.invalid", proxy=proxy.url) as uploader:
         assert isinstance(uploader.send(document()), Delivered)
     assert proxy.requests[0].line == "POST http://name.invalid/order/12345/invoice HTTP/1.1"
@@ -293,7 +293,7 @@ def test_whatever_address_a_configuration_may_hold_can_be_sent_to(host: str, pat
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"<InvoiceResponse/>"])
 def test_a_whole_answer_without_an_error_is_a_delivery(body: bytes) -> None:
-    """Empty, JSON or XML."""
+    """Status 200 with an empty, JSON or XML body in which there is no error is a delivery."""
     assert outcome_of(answering(answer(200, body))) == Delivered(200, body.decode())
 
 
@@ -306,7 +306,7 @@ def test_a_whole_answer_without_an_error_is_a_delivery(body: bytes) -> None:
     b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}",
 ])  # fmt: skip
 def test_every_sound_way_to_end_an_answer_is_understood(raw: bytes) -> None:
-    """Chunked, closed, old, or after a Continue that nobody asked for."""
+    """An answer that is chunked, ends with its connection, is of HTTP/1.0, or follows a Continue is understood."""
     assert isinstance(outcome_of(saying(raw)), Delivered)
 
 
@@ -337,12 +337,12 @@ def test_an_answer_that_proves_nothing_leaves_the_document_in_doubt(raw: bytes, 
 
 
 def test_a_status_that_nobody_documents_is_the_worlds_fault() -> None:
-    """999 is no reason to reject an invoice."""
+    """Status 999, which nobody documents, is no reason to reject an invoice: it waits."""
     assert deferral(outcome_of(answering(answer(999, b"")))) == ("request_failed", Fault.WORLD, False)
 
 
 def test_what_the_api_says_is_told() -> None:
-    """Status, raw answer and the wait it asks for come through."""
+    """The status of an answer, its raw text and the wait that it asks for come through."""
     busy = outcome_of(answering(answer(503, b"later", "Retry-After: 120")))
     assert isinstance(busy, Deferred)
     assert (busy.http_status, busy.response, busy.retry_after, busy.reached) == (503, "later", 120.0, True)
@@ -396,7 +396,7 @@ def test_the_api_code_is_blackened_however_it_is_spelled(how: str, status: int) 
     ["Connection: close"],
 ])  # fmt: skip
 def test_an_endless_answer_is_cut(fields: list[str]) -> None:
-    """No answer of this API is a hundred megabytes long."""
+    """An answer of a hundred megabytes is read to a bound and kept in no memory; the API's are never so long."""
 
     def play(peer: Peer) -> None:
         peer.request()
@@ -408,13 +408,13 @@ def test_an_endless_answer_is_cut(fields: list[str]) -> None:
 
 
 def test_a_compressed_bomb_is_cut() -> None:
-    """A hundred kilobytes that unpack to a hundred megabytes; nobody asked for compression."""
+    """An answer of a hundred kilobytes that unpacks to a hundred megabytes fills no memory."""
     bomb = gzip.compress(bytes(100 * MIB), 1)
     assert deferral(_measured(saying(answer(200, bomb, "Content-Encoding: gzip"))))[0] == "unclear_answer"
 
 
 def test_the_body_of_a_redirect_is_bounded_too() -> None:
-    """It is not read for the sake of a redirect that is not followed."""
+    """The body of a redirect, which is not followed, is not read to its end."""
 
     def play(peer: Peer) -> None:
         peer.request()
@@ -459,7 +459,7 @@ def _after_the_body(peer: Peer) -> None:
 
 @pytest.mark.parametrize("script", [_before_the_body, _in_the_body])
 def test_a_reset_before_the_document_was_through_is_tried_again_at_once(script: Script) -> None:
-    """Three tries, no doubt: it cannot have arrived."""
+    """A connection that is reset before the document was through is tried three times; it leaves no doubt."""
     with RawServer(script) as server, to(server.url) as uploader:
         reason, fault, in_doubt = deferral(uploader.send(document(LARGE)))
     assert (reason in {"broken_connection", "unreachable"}, fault, in_doubt) == (True, Fault.WORLD, False)
@@ -467,21 +467,21 @@ def test_a_reset_before_the_document_was_through_is_tried_again_at_once(script: 
 
 
 def test_a_second_try_may_succeed() -> None:
-    """A worker process of the server was just restarted."""
+    """A connection that is reset before the document was through is tried again at once, and then it is delivered."""
     with RawServer(_in_the_body, answering()) as server, to(server.url) as uploader:
         assert isinstance(uploader.send(document(LARGE)), Delivered)
     assert len(server.requests) == 1
 
 
 def test_a_reset_after_the_document_leaves_it_in_doubt() -> None:
-    """It is not sent again in the same breath."""
+    """A connection that is reset after the document was through leaves it in doubt: it is not sent again at once."""
     with RawServer(_after_the_body) as server, to(server.url) as uploader:
         assert deferral(uploader.send(document(LARGE))) == ("broken_connection", Fault.WORLD, True)
     assert server.connections == 1
 
 
 def test_an_early_refusal_is_heard() -> None:
-    """413 comes while the document is still being sent, and the server reads on politely."""
+    """A 413 that comes while the document is still being sent is taken for what it says."""
 
     def play(peer: Peer) -> None:
         peer.head()
@@ -587,7 +587,7 @@ def _reading_slowly(peer: Peer) -> None:
 
 @pytest.mark.parametrize("script", [_silent, _dripping_header, _dripping_body, _endless_continue])
 def test_the_deadline_ends_a_server_that_never_comes_to_an_end(script: Script) -> None:
-    """No byte now and then keeps a worker for ever; it had the document, so it is in doubt."""
+    """A server whose answer never ends is given up at the deadline; it had the document, so that is in doubt."""
     began = time.monotonic()
     assert deferral(outcome_of(script, deadline=0.5)) == ("timeout", Fault.WORLD, True)
     assert 0.45 < time.monotonic() - began < SOON
@@ -595,7 +595,7 @@ def test_the_deadline_ends_a_server_that_never_comes_to_an_end(script: Script) -
 
 @pytest.mark.parametrize("script", [_not_reading, _reading_slowly])
 def test_the_deadline_ends_a_server_that_does_not_read(script: Script) -> None:
-    """It cannot have the document, so it is not in doubt."""
+    """A server that stops reading the document is given up at the deadline; it cannot have it: no doubt."""
     began = time.monotonic()
     reason, fault, in_doubt = deferral(outcome_of(script, LARGE, deadline=0.5))
     assert (reason in {"timeout", "broken_connection"}, fault, in_doubt) == (True, Fault.WORLD, False)
@@ -603,7 +603,7 @@ def test_the_deadline_ends_a_server_that_does_not_read(script: Script) -> None:
 
 
 def test_the_read_timeout_ends_a_silence() -> None:
-    """Long before the deadline."""
+    """A server that says nothing is given up after `api.read_timeout`, long before the deadline."""
     began = time.monotonic()
     assert deferral(outcome_of(_silent, read_timeout=0.3)) == ("timeout", Fault.WORLD, True)
     assert time.monotonic() - began < SOON
@@ -636,7 +636,7 @@ def test_stopping_breaks_off_what_is_under_way() -> None:
 
 
 def test_what_begins_after_the_stop_is_not_sent_over_a_connection_kept_alive() -> None:
-    """It would arrive, and not be believed, so that the order would be uploaded twice."""
+    """After a stop nothing is sent over a kept connection: its answer would be disbelieved, and it be sent twice."""
     with RawServer(answering()) as server, to(server.url) as uploader:
         assert isinstance(uploader.send(document()), Delivered)
         uploader.stop()
@@ -681,7 +681,7 @@ def test_stopping_breaks_off_a_connection_that_is_being_made(scheme: str) -> Non
 
 
 def test_the_deadline_holds_while_a_connection_is_being_made() -> None:
-    """For all tries together, and for all addresses of a name."""
+    """Connecting ends at the deadline, for all tries together, and for all addresses of a name."""
     with black_hole() as url, to(url, connect_timeout=60.0, deadline=0.5) as uploader:
         began = time.monotonic()
         assert deferral(uploader.send(document()))[1:] == (Fault.WORLD, False)
@@ -702,7 +702,7 @@ def test_the_connect_timeout_gives_up_a_machine_that_does_not_answer(scheme: str
 
 
 def test_a_connection_that_comes_after_the_stop_is_closed() -> None:
-    """It was waited for no longer when the machine answered at last; the API does not see an idle client."""
+    """A machine that answers after the stop is not left with an idle connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connecting: Future[socket.socket] = Future()
@@ -740,7 +740,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 def test_a_certificate_of_the_configured_authority_is_accepted(sound: Certificate) -> None:
-    """`api.ca_bundle` names it; the document arrives, and the connection is kept."""
+    """A server that `api.ca_bundle` vouches for gets the document, and its connection is kept."""
     with RawServer(answering(), tls=sound.server) as server, to(server.url, ca_bundle=sound.path) as uploader:
         for _ in range(2):
             assert isinstance(uploader.send(document(LARGE)), Delivered)
@@ -753,7 +753,7 @@ def test_a_certificate_of_the_configured_authority_is_accepted(sound: Certificat
     ("IP:127.0.0.1", -1, True),
 ])  # fmt: skip
 def test_an_unsound_certificate_gets_nothing(tmp_path: Path, name: str, days: int, trusted: bool) -> None:  # noqa: FBT001 - parametrized
-    """Unknown, for another name, or expired: an administrator has to look, and no byte was sent."""
+    """A certificate that is unknown, for another name, or expired gets not one byte; an administrator has to look."""
     unsound = certificate(tmp_path, name=name, days=days)
     bundle = unsound.path if trusted else None
     with RawServer(answering(), tls=unsound.server) as server, to(server.url, ca_bundle=bundle) as uploader:
@@ -763,7 +763,7 @@ def test_an_unsound_certificate_gets_nothing(tmp_path: Path, name: str, days: in
 
 
 def test_the_system_says_why(tmp_path: Path) -> None:
-    """An administrator reads the cause in the log and the sidecar: what was refused, and what a certificate lacks."""
+    """The log and the sidecar say why the system refused a connection, and what a certificate lacks."""
     expired = certificate(tmp_path, name="IP:127.0.0.1", days=-1)
     with RawServer(answering(), tls=expired.server) as server, to(server.url, ca_bundle=expired.path) as uploader:
         assert "certificate has expired" in str(uploader.send(document()))
@@ -773,7 +773,7 @@ def test_the_system_says_why(tmp_path: Path) -> None:
 
 
 def test_a_server_without_tls_gets_nothing() -> None:
-    """Https is spoken, or nothing is."""
+    """At an https:// address that speaks no TLS nothing is sent."""
 
     def play(peer: Peer) -> None:
         peer.send(answer(400, b"", "Connection: close"))
@@ -809,14 +809,14 @@ def test_certificates_that_go_away_are_the_administrators_fault(
 
 
 def test_plain_http_to_a_secure_port_is_no_delivery(sound: Certificate) -> None:
-    """What comes back is no HTTP."""
+    """An http:// address at which TLS is spoken delivers nothing."""
     with RawServer(answering(), tls=sound.server) as server, to(server.url.replace("https", "http")) as uploader:
         assert deferral(uploader.send(document()))[:2] == ("broken_connection", Fault.WORLD)
     assert not server.requests
 
 
 def test_the_deadline_ends_a_secure_exchange_too(sound: Certificate) -> None:
-    """A byte now and then inside TLS keeps nobody."""
+    """A byte now and then inside TLS does not keep a worker beyond the deadline."""
     began = time.monotonic()
     server, bundle = RawServer(_dripping_body, tls=sound.server), sound.path
     with server, to(server.url, ca_bundle=bundle, deadline=0.5) as uploader:
@@ -831,7 +831,7 @@ def _dripping_handshake(peer: Peer) -> None:
 
 @pytest.mark.parametrize("script", [_silent, _dripping_handshake])
 def test_a_handshake_that_never_ends_is_ended(script: Script) -> None:
-    """By the deadline, and at once when the program stops."""
+    """A TLS handshake that does not end is given up at the deadline, and at once when the program stops."""
     with RawServer(script) as server:
         began = time.monotonic()
         with to(server.url.replace("http", "https"), deadline=0.5) as uploader:

@@ -53,7 +53,7 @@ def test_every_kind_of_invoice_is_sent_whole(path: Path) -> None:
 
 
 def test_a_shortcut_is_sent_as_its_link() -> None:
-    """The API downloads the document itself."""
+    """Of a .url file the link is sent, for the API downloads the document itself."""
     verdict = judged("12345.url", SHORTCUT)
     assert isinstance(verdict, Document)
     assert verdict.link == LINK
@@ -74,7 +74,7 @@ def test_a_shortcut_is_sent_as_its_link() -> None:
     ("12345.url", b"[InternetShortcut]\r\n", 104, "bad_link"),
 ])  # fmt: skip
 def test_what_the_api_would_refuse_is_refused_here(name: str, raw: bytes, code: int | None, reason: str) -> None:
-    """With the API's own code where it has one, so that the clerk reads the same either way."""
+    """What the API would refuse is refused without it, with the API's own code where it has one."""
     assert rejection(name, raw) == (code, reason)
 
 
@@ -133,7 +133,7 @@ def test_a_doubtful_document_is_sent_in_the_end() -> None:
 
 
 def test_what_can_never_become_a_document_does_not_wait() -> None:
-    """A web page called .pdf is told at once."""
+    """A web page called .pdf is rejected at once."""
     assert rejection("12345.pdf", b"<html>", unchanged_for=0.0) == (106, "content_mismatch")
 
 

@@ -94,7 +94,7 @@ def _appended(drop: Path) -> None:
 
 @pytest.mark.parametrize("deliver", [_written, _moved_in, _renamed_inside, _linked_and_unlinked, _appended])
 def test_every_way_of_delivering_gives_a_hint(drop: Path, deliver: Callable[[Path], None]) -> None:
-    """A copy, a move, a rename from a temporary name, WinSCP's link and unlink, and a save over the old file."""
+    """A copy, a move, a rename from a temporary name, WinSCP's link and unlink, a save over the old: all are seen."""
     (drop / "there.tmp").write_bytes(b"%PDF")
     with ear_on(drop) as ear:
         deliver(drop)
@@ -103,7 +103,7 @@ def test_every_way_of_delivering_gives_a_hint(drop: Path, deliver: Callable[[Pat
 
 @pytest.mark.parametrize("name", ["a\nb.pdf", "x" * 255, "\u202efdp.1", "\udcff\udcfe.pdf"], ids=ascii)
 def test_every_name_gives_a_hint(drop: Path, name: str) -> None:
-    """Bytes that are no UTF-8 do not end the watch."""
+    """A file of any name gives a hint; bytes that are no UTF-8 do not end the watch."""
     with ear_on(drop) as ear:
         for _ in range(2):
             (drop / name).write_bytes(b"%PDF")
@@ -203,7 +203,7 @@ def test_writing_the_status_page_gives_no_hint(drop: Path) -> None:
 
 
 def test_the_end_of_the_folder_gives_a_hint(drop: Path) -> None:
-    """Whatever names are passed over, the folder's own is none of them."""
+    """The removal of the drop folder itself gives a hint, whatever names are passed over."""
     with ear_on(drop, [drop.name, "status.html"]) as ear:
         drop.rmdir()
         assert ear.hears()
@@ -236,7 +236,7 @@ def test_hints_are_not_held_up_by_moves_out_of_the_folder(drop: Path) -> None:
 
 
 def test_a_healthy_watch_is_not_deaf(drop: Path) -> None:
-    """Nor is it built anew for nothing."""
+    """A watch that works is not taken for one that ended, nor built anew for nothing."""
     with ear_on(drop) as ear:
         assert not ear.watcher.is_deaf()
         _written(drop)
@@ -265,7 +265,7 @@ def test_a_watch_on_a_folder_that_is_not_there_any_more_is_deaf(drop: Path, chan
 
 @needs_root
 def test_a_watch_that_is_mounted_over_is_deaf(drop: Path) -> None:
-    """Neither unmounting nor mounting over gives any event."""
+    """A drop folder that is unmounted or mounted over gives no event: the watch is known to hear nothing."""
     program = """
 import os, sys
 from pathlib import Path
@@ -286,7 +286,7 @@ print(heard)
 
 
 def test_a_watch_that_was_never_started_or_was_stopped_is_deaf(drop: Path) -> None:
-    """Stopping twice does no harm, and leaves no thread."""
+    """A watch that was stopped, once or twice, leaves no thread; it hears nothing, and says so."""
     watcher = Watcher(drop, lambda: None)
     assert watcher.is_deaf()
     before = threading.active_count()

@@ -103,7 +103,7 @@ def test_each_answer_has_its_meaning(raw: bytes, grade: str, said: str) -> None:
 
 
 def test_silence_ends_at_the_deadline() -> None:
-    """A machine that takes the request and never answers."""
+    """`check --online` gives up an API whose answer never comes to an end, at `api.deadline`."""
     began = time.monotonic()
 
     def dripping(peer: Peer) -> None:
@@ -116,7 +116,7 @@ def test_silence_ends_at_the_deadline() -> None:
 
 
 def test_a_port_that_was_closed_meanwhile() -> None:
-    """The way was open a moment before."""
+    """An API that was just reached and is gone when it is asked is a fault in a sentence."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         (line,) = _asked(f"http://127.0.0.1:{bound.getsockname()[1]}")
@@ -124,7 +124,7 @@ def test_a_port_that_was_closed_meanwhile() -> None:
 
 
 def test_what_the_api_says_is_bounded_and_never_the_code() -> None:
-    """A message of a megabyte, and one that repeats the API code."""
+    """What the API says is shown cut to a bound, and the API code in it is never shown."""
     assert len(_told(answering(_refusal(107, "x" * 500_000))).text) < 500
     assert "***" in _told(answering(_refusal(101, f"not {CODE.upper()}"))).text
 
@@ -138,7 +138,7 @@ def test_what_the_api_says_is_bounded_and_never_the_code() -> None:
     (-86400 * 400, "fault", "400 days behind"),
 ])  # fmt: skip
 def test_the_clocks_are_compared(seconds: int, grade: str, said: str) -> None:
-    """A minute apart deserves a word, ten make receipts worthless."""
+    """A clock a minute from the API's deserves a note; one that is ten minutes off makes receipts worthless."""
     theirs = datetime(2026, 11, 22, 12, tzinfo=UTC)
     (line,) = lines(compare_clocks(theirs + timedelta(seconds=seconds), theirs))
     assert (line.grade, line.subject, said in line.text) == (grade, "clock", True)
@@ -146,7 +146,7 @@ def test_the_clocks_are_compared(seconds: int, grade: str, said: str) -> None:
 
 @pytest.mark.parametrize("status", [200, 401, 503])
 def test_the_date_of_any_answer_will_do(status: int) -> None:
-    """Also of one that refuses."""
+    """The clocks are compared by any answer that has a date, also by one that refuses."""
     date = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
     with RawServer(answering(answer(status, b"{}", f"Date: {date}"))) as server:
         line = _asked(server.url)[1]
@@ -155,6 +155,6 @@ def test_the_date_of_any_answer_will_do(status: int) -> None:
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Foo 99999 99:99:99 GMT", "\x1b[31m"])
 def test_a_date_that_is_none_is_nothing_to_tell_of(date: str) -> None:
-    """The header is missing, or anybody's."""
+    """An answer without a date, or with what is none, says nothing about the clock."""
     with RawServer(answering(answer(200, b"{}", f"Date: {date}"))) as server:
         assert len(_asked(server.url)) == 1

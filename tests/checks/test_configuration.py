@@ -32,7 +32,7 @@ def _file(tmp_path: Path, mode: int) -> Path:
 
 
 def test_the_source_of_the_api_code_is_told(tmp_path: Path) -> None:
-    """Four places are possible: credential, file, variable, configuration; never what it is."""
+    """`check` tells from which of four places the API code comes, and never what it is."""
     (tmp_path / "api-code").write_text(CODE)
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "INVOICE_WATCHER_API_CODE": CODE}
     config = Config(drop_dir=tmp_path, api=Api(api_code=Secret(CODE)))
@@ -47,20 +47,20 @@ def test_the_source_of_the_api_code_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o604, 0o644])
 def test_a_file_that_everyone_can_read_is_refused(tmp_path: Path, mode: int) -> None:
-    """With the command that mends it."""
+    """An API code file that everyone can read is a fault, with the command that mends it."""
     file = _file(tmp_path, mode)
     (line,) = _told(Config(drop_dir=tmp_path, api=Api(api_code_file=file)), tmp_path)
     assert (line.grade, f"chmod o= {file}" in line.text) == ("fault", True)
 
 
 def test_no_api_code(tmp_path: Path) -> None:
-    """The sentence names the places where it could be."""
+    """Without an API code `check` names the places where it could be."""
     (line,) = _told(Config(drop_dir=tmp_path), tmp_path)
     assert (line.grade, "api.api_code_file" in line.text) == ("fault", True)
 
 
 def test_clerks_who_can_read_the_api_code(tmp_path: Path) -> None:
-    """The file is open to the very group that may write into the drop folder: a note, with the command."""
+    """An API code file open to the group that may write into the drop folder gets a note, with the command."""
     drop, file = tmp_path / "drop", _file(tmp_path, 0o640)
     drop.mkdir()
     drop.chmod(0o3770)
@@ -83,7 +83,7 @@ def test_the_configuration_and_its_doubts(tmp_path: Path) -> None:
 
 
 def test_a_status_page_that_has_no_place(tmp_path: Path) -> None:
-    """A folder stands there, or a link: it stops no invoice, but somebody should know."""
+    """A folder or a link in the place of the status page is told; it stops no invoice."""
     config = Config(drop_dir=tmp_path)
     page = tmp_path / "status.html"
     assert list(look_at_status_page(config)) == []

@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_all_is_well(config: Config) -> None:
-    """One line; nothing is left behind, nor is anything locked."""
+    """Folders that are fit get one line; nothing is left behind by the trial, nor is anything locked."""
     for _ in range(2):
         assert only(look_at_folders(config)).grade == "ok"
     assert sorted(os.listdir(config.drop_dir)) == sorted(NAMES)
@@ -41,7 +41,7 @@ def test_all_is_well(config: Config) -> None:
 
 
 def test_what_is_missing_will_be_made(config: Config) -> None:
-    """But for the drop folder, without which nothing is looked at that would lie in it."""
+    """Missing folders are told as going to be made; a missing drop folder is a fault."""
     for name in NAMES:
         (config.drop_dir / name).rmdir()
     assert {line.grade for line in lines(look_at_folders(config))} == {"ok"}
@@ -53,14 +53,14 @@ def test_what_is_missing_will_be_made(config: Config) -> None:
 
 
 def test_what_cannot_be_made_is_told_with_the_folder_above(tmp_path: Path, config: Config) -> None:
-    """The folder in which it would lie is missing, too."""
+    """A folder that cannot be made, because the one above is missing too, is told with that."""
     line = only(look_at_folders(Config(drop_dir=config.drop_dir, done_dir=tmp_path / "away" / "done")))
     assert (line.grade, f"{tmp_path / 'away'} does not exist" in line.text) == ("fault", True)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_that_is_wrong_is_named(config: Config, name: str) -> None:
-    """A file or a link in the place of a folder; the others are not blamed."""
+    """A file or a link in the place of a folder is named; the others are not blamed."""
     folder = config.drop_dir / name
     folder.rmdir()
     folder.write_text("")
@@ -71,7 +71,7 @@ def test_each_that_is_wrong_is_named(config: Config, name: str) -> None:
 
 
 def test_a_running_instance_is_no_fault(config: Config) -> None:
-    """It holds the folders, so moving is not tried; and it goes on holding them."""
+    """While an instance holds the folders they are not tried by moving a file; it goes on holding them."""
     folders = Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir)
     try:
         for _ in range(2):
@@ -93,7 +93,7 @@ def _seen_by(uid: int, config: Config) -> list[Line]:
 @as_root
 @pytest.mark.parametrize("name", ["", *NAMES])
 def test_a_folder_that_this_user_may_not_use(config: Config, name: str) -> None:
-    """Which one, whose it is, and the command that mends it."""
+    """A folder that this user may not use is named with its owner and the command that mends it."""
     for path in (config.drop_dir, *(config.drop_dir / other for other in NAMES)):
         os.chown(path, DAEMON, INVOICES)
     shut = config.drop_dir / name
@@ -106,7 +106,7 @@ def test_a_folder_that_this_user_may_not_use(config: Config, name: str) -> None:
 
 @as_root
 def test_own_permissions_are_mended_by_chmod(config: Config) -> None:
-    """The folder is this user's, who took the right away."""
+    """A folder of this user's own that lacks a right is told with chmod as its cure."""
     for path in (config.drop_dir, *(config.drop_dir / other for other in NAMES)):
         os.chown(path, DAEMON, INVOICES)
     config.done_dir.chmod(0o500)
@@ -116,7 +116,7 @@ def test_own_permissions_are_mended_by_chmod(config: Config) -> None:
 
 @as_root
 def test_a_sticky_folder_of_somebody_else(config: Config) -> None:
-    """Its files could be read, and never moved away: that is told before the first invoice."""
+    """A sticky folder of somebody else, from which no file could be moved, is told before the first invoice."""
     for path in (config.done_dir, config.failed_dir, config.work_dir):
         os.chown(path, DAEMON, INVOICES)
     config.drop_dir.chmod(0o1777)
@@ -156,14 +156,14 @@ def test_folders_on_two_file_systems(config: Config, disk: Path) -> None:
 
 @needs_mounts
 def test_two_mounts_of_one_file_system(config: Config) -> None:
-    """Nor is one between two mounts of the same."""
+    """Folders on two mounts of one file system are a fault: a rename between them is not possible."""
     with mounted(config.failed_dir, "--bind", config.failed_dir):
         assert "mount that once" in only(look_at_folders(config)).text
 
 
 @needs_mounts
 def test_a_read_only_file_system(config: Config, disk: Path) -> None:
-    """It is told as that, and not as a missing right."""
+    """A folder on a read-only file system is told as that, and not as a missing right."""
     remount(disk, "ro")
     line = only(look_at_folders(config))
     assert (line.grade, f"{disk} lies on what is read-only" in line.text) == ("fault", True)
@@ -171,7 +171,7 @@ def test_a_read_only_file_system(config: Config, disk: Path) -> None:
 
 @as_root
 def test_an_immutable_folder(config: Config) -> None:
-    """All rights are there, and the trial fails all the same."""
+    """An immutable folder (chattr +i) is found by trying, though all rights are there."""
     with immutable(config.done_dir):
         line = only(look_at_folders(config))
     assert (line.grade, str(config.done_dir) in line.text, "lsattr" in line.text) == ("fault", True, True)

@@ -37,7 +37,7 @@ def _of_daemon(config: Config, mode: int) -> dict[str, Line]:
 
 @as_root
 def test_leases_are_not_promised_for_the_files_of_others(tmp_path: Path) -> None:
-    """Without CAP_LEASE, in a folder where clerks drop: a note, and what to do."""
+    """Without CAP_LEASE, in a folder where clerks drop, `check` notes what cannot be told of their files."""
     told = _of_daemon(Config(drop_dir=tmp_path), 0o3770)["leases"]
     assert told.grade == "note"
     assert "not for the files of other users" in told.text
@@ -47,19 +47,19 @@ def test_leases_are_not_promised_for_the_files_of_others(tmp_path: Path) -> None
 
 @as_root
 def test_leases_are_enough_where_nobody_else_drops(tmp_path: Path) -> None:
-    """A folder of this user's own needs no capability."""
+    """In a drop folder of this user's own, leases need no capability, and nothing is noted."""
     told = _of_daemon(Config(drop_dir=tmp_path), 0o700)["leases"]
     assert (told.grade, "this user's own files" in told.text) == ("ok", True)
 
 
 def test_a_folder_in_which_no_lease_is_to_be_had(tmp_path: Path) -> None:
-    """Nothing can be tried there: a note, and no more."""
+    """Where nothing can be tried in the drop folder, `check` notes that leases are not to be had."""
     told = _looked(Config(drop_dir=tmp_path / "none", settle=Settle(mode="polling")))["leases"]
     assert (told.grade, "not to be had here" in told.text) == ("note", True)
 
 
 def test_the_kernel_watches_the_folder(tmp_path: Path) -> None:
-    """It was tried, the watch was given back, and polling asks for none."""
+    """`check` tries a watch on the drop folder and gives it back; with `settle.mode: polling` it asks for none."""
     before = len(os.listdir("/proc/self/fd"))
     assert _looked(Config(drop_dir=tmp_path))["inotify"].grade == "ok"
     assert len(os.listdir("/proc/self/fd")) == before
@@ -90,7 +90,7 @@ def _settings(folder: Path, **values: object) -> Path:
 
 
 def test_the_limits_are_told(tmp_path: Path) -> None:
-    """They are each user's, so whoever runs much else under this account sees how much there is."""
+    """`check` tells the user's limits of watches, so whoever runs much else sees how many there are."""
     usual = _settings(tmp_path, max_queued_events=16384, max_user_watches=65536, max_user_instances=128)
     line = only([limits(usual)])
     assert (line.grade, "128 instances and 65536 watches" in line.text) == ("ok", True)
@@ -118,7 +118,7 @@ def test_hard_links_to_the_files_of_others(tmp_path: Path, value: int, grades: l
 
 @pytest.mark.parametrize(("year", "grades"), [(1970, ["fault"]), (2024, ["fault"]), (2026, []), (2099, [])])
 def test_a_clock_that_was_never_set(year: int, grades: list[str]) -> None:
-    """Nothing was ever dated before this program was written."""
+    """A clock that stands before the day this program was written is told as never set."""
     told = lines(clock(datetime(year, 1, 1, tzinfo=UTC)))
     assert [line.grade for line in told] == grades
     assert all("timedatectl" in line.text for line in told)

@@ -20,12 +20,12 @@ def _config(tmp_path: Path, listen: str | None = None, textfile: Path | None = N
 
 
 def test_nothing_is_said_where_none_are_wanted(tmp_path: Path) -> None:
-    """Most sites need no metrics, and no line about them."""
+    """Where no metrics are configured `check` has no line about them."""
     assert lines(look_at_metrics(_config(tmp_path))) == []
 
 
 def test_where_they_are_shown(tmp_path: Path) -> None:
-    """The address and the file, as they are configured."""
+    """`check` tells the address and the file at which metrics are shown, as they are configured."""
     found = lines(look_at_metrics(_config(tmp_path, "127.0.0.1:9187", tmp_path / "x.prom")))
     assert [line.grade for line in found] == ["ok", "ok"]
     assert "127.0.0.1:9187" in found[0].text
@@ -33,7 +33,7 @@ def test_where_they_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_file_that_node_exporter_would_not_see(tmp_path: Path) -> None:
-    """Another name, and a folder that there is not: both are told at once."""
+    """A metrics file of another name than *.prom, and a folder that there is not, are told at once."""
     found = lines(look_at_metrics(_config(tmp_path, None, tmp_path / "missing" / "x.txt")))
     assert [line.grade for line in found] == ["note", "note"]
     assert ".prom" in found[0].text
@@ -41,7 +41,7 @@ def test_a_file_that_node_exporter_would_not_see(tmp_path: Path) -> None:
 
 
 def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name of the package to install, for those who have it from Debian and for those who have it from pip."""
+    """Where the metrics library is missing `check` names its package, for Debian and for pip."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "prometheus_client"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [])

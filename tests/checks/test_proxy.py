@@ -40,13 +40,13 @@ def _saying(raw: bytes) -> Script:
 
 @pytest.mark.parametrize("raw", [b"HTTP/1.1 200 Connection established\r\n\r\n", b"HTTP/1.0 200\r\nVia: x\r\n\r\n"])
 def test_a_way_is_a_way(raw: bytes) -> None:
-    """Whatever the proxy calls it."""
+    """A proxy that answers CONNECT with any 2xx has opened the way."""
     line, is_open = _told(_saying(raw))
     assert (line.grade, line.subject, is_open) == ("ok", "proxy", True)
 
 
 def test_it_is_asked_as_an_upload_asks() -> None:
-    """CONNECT with host and port, and the login spelled as in a header."""
+    """A proxy is asked by CONNECT with host and port, and the login as an upload sends it."""
     heads: list[tuple[str, EmailMessage]] = []
 
     def play(peer: Peer) -> None:
@@ -63,7 +63,7 @@ def test_it_is_asked_as_an_upload_asks() -> None:
 
 
 def test_what_follows_the_answer_is_left_for_the_next_step() -> None:
-    """The first bytes of the API's machine may come in the same packet."""
+    """Bytes of the API's machine that come with the proxy's answer are left for what speaks to it."""
     with (
         RawServer(_saying(b"HTTP/1.1 200 OK\r\n\r\nrest")) as server,
         socket.create_connection(("127.0.0.1", server.port)) as sock,
@@ -86,21 +86,21 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("raw", "proxy", "cure"), REFUSALS)
 def test_a_refusal_is_told_with_its_cure(raw: bytes, proxy: str, cure: str) -> None:
-    """A login that is missing or wrong, a way that is forbidden, a proxy that is none."""
+    """A login that is missing or wrong, a way that is forbidden, a proxy that is none: each has its cure."""
     line, is_open = _told(_saying(raw), proxy)
     assert (line.grade, is_open) == ("fault", False)
     assert cure in line.text
 
 
 def test_what_a_proxy_says_is_bounded() -> None:
-    """A status line of a kilobyte does not fill the screen."""
+    """What a proxy says is cut: a status line of a kilobyte does not fill the screen."""
     line, _ = _told(_saying(b"HTTP/1.1 403 " + b"x" * 1000 + b"\r\n\r\n"))
     assert len(line.text) < 300
 
 
 @pytest.mark.parametrize("drip", [b"x", b"HTTP/1.1 200 OK\r\n"])
 def test_a_proxy_that_never_comes_to_an_end(drip: bytes) -> None:
-    """It may say something for ever: the step ends."""
+    """A proxy that sends a byte now and then for ever is given up."""
 
     def play(peer: Peer) -> None:
         peer.head()
@@ -113,6 +113,6 @@ def test_a_proxy_that_never_comes_to_an_end(drip: bytes) -> None:
 
 
 def test_a_proxy_that_breaks_off() -> None:
-    """The connection is reset."""
+    """A proxy that resets the connection is told in a sentence."""
     line, is_open = _told(lambda peer: peer.reset())
     assert (line.grade, is_open) == ("fault", False)

@@ -27,7 +27,7 @@ def _told(host: str, port: int, patience: float = 5.0) -> tuple[Sequence[Line], 
 
 
 def test_an_address_needs_no_name_service() -> None:
-    """Nothing is told of a name where there is none."""
+    """Where the API is given by address nothing is said of a name."""
     with RawServer(answering()) as server:
         (line,), connected = _told("127.0.0.1", server.port)
     assert (line.grade, line.subject, connected) == ("ok", "connection", True)
@@ -44,7 +44,7 @@ def test_a_name_and_its_addresses_are_told() -> None:
 
 
 def test_a_name_that_is_not_known() -> None:
-    """The key that holds it is named, and nothing else is tried."""
+    """An unknown host is told with the key that holds it, and nothing else is tried."""
     (line,), connected = _told("name.invalid", 443)
     assert (line.grade, line.subject, connected) == ("fault", "name", False)
     assert "name.invalid" in line.text
@@ -52,7 +52,7 @@ def test_a_name_that_is_not_known() -> None:
 
 
 def test_a_port_where_nobody_listens() -> None:
-    """It is refused at once, and the key is named."""
+    """A port at which nobody listens is told at once, with the key that holds it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         (line,), connected = _told("127.0.0.1", bound.getsockname()[1])
@@ -62,7 +62,7 @@ def test_a_port_where_nobody_listens() -> None:
 
 
 def test_a_machine_that_says_nothing() -> None:
-    """Its packets are dropped: the wait ends when it was told to, and a firewall is suspected."""
+    """A machine that drops packets is given up in the time given, and a firewall is suspected."""
     with black_hole() as url:
         began = time.monotonic()
         (line,), connected = _told("127.0.0.1", int(url.rpartition(":")[2]), 0.3)
@@ -74,13 +74,13 @@ def test_a_machine_that_says_nothing() -> None:
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example.com", "a..b"])
 def test_what_can_be_no_name(host: str) -> None:
-    """The name service of Python refuses it: a sentence, and no traceback."""
+    """A host that Python's name service refuses is told in a sentence, without a traceback."""
     (line,), connected = _told(host, 443)
     assert (line.grade, line.subject, connected) == ("fault", "name", False)
 
 
 def test_a_connection_is_cut_when_time_is_over() -> None:
-    """A byte now and then keeps nobody waiting."""
+    """A trial connection over which a byte comes now and then is cut when its time is over."""
     with RawServer(lambda peer: peer.drip(b" ")) as server:
         sock = socket.create_connection(("127.0.0.1", server.port))
         with sock, cut_after(sock, 0.3) as cut:
@@ -90,7 +90,7 @@ def test_a_connection_is_cut_when_time_is_over() -> None:
 
 
 def test_a_connection_that_is_done_in_time_lives_on() -> None:
-    """Nothing cuts it afterwards."""
+    """A trial connection that is done in time is not cut afterwards."""
     with RawServer(lambda peer: peer.drip(b" ")) as server:
         sock = socket.create_connection(("127.0.0.1", server.port))
         with sock:

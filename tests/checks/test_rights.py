@@ -18,18 +18,18 @@ from tests.support.children import in_child
     ("nonsense", False),
 ])  # fmt: skip
 def test_a_capability_is_read_from_what_is_in_effect(mask: str, leases: bool) -> None:  # noqa: FBT001 - parametrized
-    """Not from what could be had, or was inherited."""
+    """A capability counts when it is in effect, not when it could be had or was inherited."""
     status = f"Name:\tpython\nCapInh:\tffffffffffffffff\nCapPrm:\tffffffffffffffff\nCapEff:\t{mask}\n"
     assert has_bit(status, CAP_LEASE) is leases
 
 
 def test_a_kernel_that_tells_nothing_grants_nothing() -> None:
-    """A container without /proc: better a note too many."""
+    """Where /proc tells nothing (a container) no capability is assumed: better a note too many."""
     assert not has_bit("", CAP_LEASE)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to lose")
 def test_whoever_is_not_root_has_none() -> None:
-    """The kernel takes them when the user changes (capabilities(7))."""
+    """A user other than root has no capability: the kernel takes them with the change (capabilities(7))."""
     assert holds(CAP_FOWNER)
     assert not in_child(lambda: holds(CAP_FOWNER), uid=61001)

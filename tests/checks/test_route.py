@@ -53,7 +53,7 @@ def test_an_address_of_this_machine_needs_a_connection_and_no_more() -> None:
 
 
 def test_a_plain_request_asks_the_proxy_for_no_way() -> None:
-    """It goes to the proxy as it is."""
+    """An http:// request goes to the proxy as it is, without CONNECT."""
     with RawServer(answering()) as server:
         assert _steps("http://127.0.0.1:9/web-api", server.url) == ([("connection", "ok")], True)
 
@@ -64,7 +64,7 @@ def test_a_plain_request_asks_the_proxy_for_no_way() -> None:
     ("https://[2001:db8::1]/web-api", "CONNECT [2001:db8::1]:443 HTTP/1.1"),
 ])  # fmt: skip
 def test_a_secure_proxy(sound: Certificate, url: str, asked: str) -> None:
-    """Its own certificate is looked at, and then it is asked for a way."""
+    """An https:// proxy has its certificate looked at, and is asked for a way then."""
     proxy = Opening()
     with RawServer(proxy, tls=sound.server) as server:
         steps, is_open = _steps(url, server.url, sound.path)
@@ -73,7 +73,7 @@ def test_a_secure_proxy(sound: Certificate, url: str, asked: str) -> None:
 
 
 def test_a_secure_proxy_that_nobody_trusts(sound: Certificate) -> None:
-    """It learns neither the way nor the login."""
+    """A proxy whose certificate is not trusted learns neither the way nor the login."""
     proxy = Opening()
     with RawServer(proxy, tls=sound.server) as server:
         steps, is_open = _steps("https://api.example.com", server.url.replace("//", "//anna:s3cret@"))
@@ -82,7 +82,7 @@ def test_a_secure_proxy_that_nobody_trusts(sound: Certificate) -> None:
 
 
 def test_the_api_behind_a_proxy_has_to_prove_who_it_is(sound: Certificate) -> None:
-    """The way through the proxy leads to somebody without a certificate for the API's name."""
+    """Behind a proxy, a machine without a certificate for the API's name is a fault."""
 
     def play(peer: Peer) -> None:
         peer.head()

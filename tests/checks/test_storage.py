@@ -33,7 +33,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @needs_mounts
 def test_the_kind_of_the_file_system_is_told(small: Path) -> None:
-    """And how new files are found there."""
+    """`check` tells the kind of the drop folder's file system, and how new files are found there."""
     assert "tmpfs, new files are noticed at once" in _looked(small)["file system"].text
     told = _looked(small, settle=Settle(mode="polling"))["file system"]
     assert (told.grade, "by a scan every 5 s" in told.text) == ("ok", True)
@@ -55,7 +55,7 @@ def test_a_network_file_system_is_told_with_how_often_it_is_scanned(tmp_path: Pa
 @needs_mounts
 @pytest.mark.parametrize(("filled", "grade"), [(0, "ok"), (40, "note"), (64, "fault")])
 def test_a_disk_that_fills_up_is_told_in_time(small: Path, filled: int, grade: str) -> None:
-    """A note while the largest invoices could just not be copied any more, a fault when nothing goes in."""
+    """`check` notes a disk that could just not hold the largest invoices; a full one is a fault."""
     with (small / "ballast").open("wb") as ballast:
         ballast.write(bytes(filled * 1024 * 1024))
     room = _looked(small, api=Api(workers=4))["room"]
@@ -64,7 +64,7 @@ def test_a_disk_that_fills_up_is_told_in_time(small: Path, filled: int, grade: s
 
 @needs_mounts
 def test_a_large_disk_may_be_fuller_than_a_small_one(small: Path) -> None:
-    """Five in a hundred are the bound here; with small documents that is all that counts."""
+    """Where documents are small a note comes at five in a hundred of the disk left."""
     for filled, grade in ((55, "ok"), (62, "note")):
         with (small / "ballast").open("wb") as ballast:
             ballast.write(bytes(filled * 1024 * 1024))
@@ -74,7 +74,7 @@ def test_a_large_disk_may_be_fuller_than_a_small_one(small: Path) -> None:
 @needs_mounts
 @pytest.mark.parametrize(("files", "grade"), [(5000, "ok"), (800, "note")])
 def test_a_disk_that_can_hold_no_more_files(tmp_path: Path, files: int, grade: str) -> None:
-    """There may be room for bytes and none for names: each invoice needs two."""
+    """A disk with room for bytes and none for names is told: each invoice needs two."""
     with tmpfs(tmp_path / "disk", f"size=64M,nr_inodes={files}") as disk:
         room = _looked(disk)["room"]
     assert (room.grade, "more files" in room.text) == (grade, True)

@@ -45,7 +45,7 @@ def _told_of(made: Certificate, bundle: Path | None, host: str = "127.0.0.1") ->
 
 
 def test_a_sound_certificate(sound: Certificate) -> None:
-    """Until when it is valid, and who signed it: that shows a proxy that opens the traffic."""
+    """`check --online` tells until when a certificate is valid, and who signed it, which shows an opening proxy."""
     line, is_open = _told_of(sound, sound.path)
     assert (line.grade, line.subject, is_open) == ("ok", "TLS", True)
     assert "TLSv1.3" in line.text
@@ -54,7 +54,7 @@ def test_a_sound_certificate(sound: Certificate) -> None:
 
 
 def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
-    """A note with the day, while there is time to renew it."""
+    """A certificate that ends soon gets a note with the day, while there is time to renew it."""
     old = certificate(tmp_path, days=5, age=300)
     line, is_open = _told_of(old, old.path)
     assert (line.grade, is_open) == ("note", True)
@@ -66,14 +66,14 @@ def test_a_certificate_that_ends_soon(tmp_path: Path) -> None:
     (365, 15, False), (365, 13, True), (90, 15, False), (90, 13, True), (6, 4, False), (6, 2, False), (6, 1, True),
 ])  # fmt: skip
 def test_how_soon_is_soon(life: int, left: int, soon: bool) -> None:  # noqa: FBT001 - parametrized
-    """Two weeks; certificates that live for days only are renewed later."""
+    """Two weeks before its end a certificate ends soon; one that lives for days only, later."""
     now = datetime(2026, 11, 22, tzinfo=UTC)
     end = now + timedelta(days=left)
     assert ends_soon(end - timedelta(days=life), end, now) is soon
 
 
 def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
-    """Either it, or this machine's clock."""
+    """An expired certificate is a fault: of its own, or of this machine's clock."""
     expired = certificate(tmp_path, days=-1)
     line, is_open = _told_of(expired, expired.path)
     assert (line.grade, is_open) == ("fault", False)
@@ -82,7 +82,7 @@ def test_a_certificate_that_has_expired(tmp_path: Path) -> None:
 
 
 def test_a_certificate_from_the_future(tmp_path: Path) -> None:
-    """Likewise."""
+    """A certificate that is not valid yet is a fault: of its own, or of this machine's clock."""
     early = certificate(tmp_path, days=9, age=-3)
     line, is_open = _told_of(early, early.path)
     assert (line.grade, "not yet valid" in line.text, "clock" in line.text, is_open) == ("fault", True, True, False)
@@ -90,7 +90,7 @@ def test_a_certificate_from_the_future(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("host", "cure"), [("127.0.0.1", "name in api.base_url"), ("localhost", "the host in api.")])
 def test_a_certificate_for_another_name(tmp_path: Path, host: str, cure: str) -> None:
-    """The key that names the host is told."""
+    """A certificate for another name is told with the key that names the host."""
     other = certificate(tmp_path, name="DNS:api.example.com")
     line, is_open = _told_of(other, other.path, host)
     assert (line.grade, is_open) == ("fault", False)
@@ -99,7 +99,7 @@ def test_a_certificate_for_another_name(tmp_path: Path, host: str, cure: str) ->
 
 
 def test_a_certificate_that_vouches_for_itself(sound: Certificate) -> None:
-    """Nobody here trusts it: it may be the site's own authority, or somebody who listens."""
+    """A self-signed certificate is not trusted: the site's own authority, or somebody who listens."""
     line, is_open = _told_of(sound, None)
     assert (line.grade, is_open) == ("fault", False)
     assert "self-signed" in line.text
@@ -107,7 +107,7 @@ def test_a_certificate_that_vouches_for_itself(sound: Certificate) -> None:
 
 
 def test_an_authority_that_is_not_known(sound: Certificate, tmp_path: Path) -> None:
-    """One that signed the server's certificate, and is none of those in `api.ca_bundle`."""
+    """A certificate that no authority in `api.ca_bundle` signed is told as that."""
     key, request, path = (tmp_path / name for name in ("key", "request", "certificate"))
     new = f"req -new -newkey rsa:2048 -nodes -keyout {key} -out {request} -subj /CN=server"
     authority = f"-CA {sound.path} -CAkey {sound.path.parent / 'key.pem'} -CAcreateserial"
@@ -123,7 +123,7 @@ def test_an_authority_that_is_not_known(sound: Certificate, tmp_path: Path) -> N
 
 
 def test_a_port_without_tls() -> None:
-    """Scheme or port are wrong, and no certificate is blamed."""
+    """Where a port speaks no TLS, scheme or port are told as wrong, and no certificate is blamed."""
 
     def play(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -136,7 +136,7 @@ def test_a_port_without_tls() -> None:
 
 
 def test_a_machine_that_closes_the_connection() -> None:
-    """As a firewall does that dislikes the name."""
+    """A connection closed in its handshake, as a firewall does that dislikes the name, is told."""
     with RawServer(lambda peer: peer.hello()) as server:
         line, is_open = _told(server.url.replace("http", "https"), None)
     assert (line.grade, "broke off" in line.text, is_open) == ("fault", True, False)
@@ -154,7 +154,7 @@ def _dripping(peer: Peer) -> None:
 
 @pytest.mark.parametrize("script", [_silent, _dripping])
 def test_a_handshake_that_never_ends(script: object) -> None:
-    """Silence, or a byte now and then: it ends in time."""
+    """A handshake of silence, or of a byte now and then, is given up in time."""
     began = time.monotonic()
     with RawServer(script) as server:  # type: ignore[arg-type]  # one of the above
         line, is_open = _told(server.url.replace("http", "https"), None, 0.4)
@@ -163,7 +163,7 @@ def test_a_handshake_that_never_ends(script: object) -> None:
 
 
 def test_trusted_certificates_that_went_away(tmp_path: Path) -> None:
-    """The file was there when the configuration was read; nothing is tried without it."""
+    """Where `api.ca_bundle` is gone by now, that is told, and nothing is tried without it."""
     with RawServer(answering()) as server:
         line, is_open = _told(server.url, tmp_path / "none.pem")
     assert (line.grade, "api.ca_bundle" in line.text, is_open) == ("fault", True, False)

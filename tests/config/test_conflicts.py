@@ -55,7 +55,7 @@ def test_folders_beside_one_another_are_taken(text: str) -> None:
     ],
 )
 def test_the_status_page_must_not_have_a_folders_name(text: str, keys: list[str]) -> None:
-    """The page and the folders lie side by side in drop_dir."""
+    """The status page cannot have the name of a folder that lies beside it in drop_dir."""
     assert blamed(text) == keys
 
 
@@ -103,5 +103,5 @@ def test_a_read_timeout_beyond_the_deadline_is_possible() -> None:
 
 
 def test_a_bad_value_is_not_blamed_a_second_time_for_its_default() -> None:
-    """One mistake is one fault."""
+    """A value that is refused is one fault: its default is not compared with the others."""
     assert blamed("retry: {initial: 10m, max: lots}") == ["retry.max"]

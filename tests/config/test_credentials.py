@@ -69,7 +69,7 @@ def refusal(sources: Sources, first: int) -> str:
 
 @pytest.mark.parametrize("first", range(4))
 def test_the_first_source_that_is_there_is_used(sources: Sources, first: int) -> None:
-    """Credential before file before variable before configuration."""
+    """Of several API codes the credential goes before the file, that before the variable and the configuration."""
     sources.fill(first)
     assert sources.find(first).reveal() == GUIDS[first]
 
@@ -116,7 +116,7 @@ def test_white_space_and_a_byte_order_mark_around_the_code_do_not_matter(sources
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o666])
 def test_a_code_file_that_everyone_can_read_is_refused_with_the_remedy(sources: Sources, mode: int) -> None:
-    """The message holds the command that mends it."""
+    """An API code file that everyone can read is refused, with the command that mends it."""
     sources.fill(1)
     sources.file.chmod(mode)
     assert f"chmod o= {sources.file}" in refusal(sources, 1)

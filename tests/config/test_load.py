@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
-    """Editors of Windows leave one."""
+    """A configuration with a byte order mark, as editors of Windows leave one, is read as usual."""
     path = tmp_path / "c.yaml"
     path.write_bytes(b"\xef\xbb\xbfdrop_dir: in\r\n")
     assert load(path).drop_dir == tmp_path / "in"
@@ -66,7 +66,7 @@ def test_a_file_without_end_is_not_read_to_its_end() -> None:
 
 
 def test_faults_name_the_file_as_it_was_given_and_escaped(tmp_path: Path) -> None:
-    """A strange file name cannot garble the terminal."""
+    """Faults name the configuration as it was given; a strange file name cannot garble the terminal."""
     path = tmp_path / "a\nb.yaml"
     path.write_text("drop_dir: in\nx: 1\n")
     assert refusal(path).startswith(f"{tmp_path}/a\\nb.yaml:2: x: ")
@@ -103,7 +103,7 @@ def _bundle(tmp_path: Path, kind: str) -> Path:
     ],
 )
 def test_a_bundle_without_sound_certificates_is_refused(tmp_path: Path, kind: str, why: str) -> None:
-    """With line and key, beside the other faults, and not in the night as a broken connection."""
+    """An `api.ca_bundle` without a sound certificate is a fault with line and key, told before anything is sent."""
     _bundle(tmp_path, kind)
     path = tmp_path / "c.yaml"
     path.write_text("drop_dir: in\napi:\n  ca_bundle: ca.pem\n  workers: 0\n")
@@ -115,7 +115,7 @@ def test_a_bundle_without_sound_certificates_is_refused(tmp_path: Path, kind: st
 
 
 def test_a_bundle_with_a_certificate_is_taken(tmp_path: Path) -> None:
-    """One is enough, whoever signed it."""
+    """An `api.ca_bundle` needs one certificate, whoever signed it."""
     path = tmp_path / "c.yaml"
     path.write_text(f"drop_dir: in\napi: {{ca_bundle: {certificate(tmp_path).path}}}\n")
     assert load(path).api.ca_bundle == tmp_path / "certificate.pem"

@@ -92,7 +92,7 @@ def test_a_file_with_all_sectors_is_whole(streams: int, shift: int) -> None:
 @pytest.mark.parametrize(("streams", "shift"), [(20, 9), (20_000, 9), (3, 12)])
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_no_beginning_of_it_is_whole(streams: int, shift: int, share: float) -> None:
-    """Wherever the copy stopped."""
+    """An Office 97 file that was cut off anywhere is not taken for whole."""
     raw = compound(streams, shift)
     assert judged(raw[: max(1, int(share * len(raw)))]).verdict in {Verdict.CUT_OFF, Verdict.DOUBTFUL}
 
@@ -108,7 +108,7 @@ def test_a_sector_in_use_behind_the_end_means_cut_off() -> None:
 
 
 def test_a_directory_right_behind_the_end_means_cut_off() -> None:
-    """The very first sector that is missing counts."""
+    """An Office 97 file whose directory would begin where the file ends is cut off."""
     assert judged(patched(SMALL, 48, len(SMALL) // 512 - 1)).verdict is Verdict.CUT_OFF
 
 
@@ -123,7 +123,7 @@ def test_sectors_that_nothing_uses_may_follow() -> None:
 
 
 def test_a_table_padded_with_zeros_is_doubtful() -> None:
-    """A careless writer's work is not refused."""
+    """A table that a careless writer padded with zeros is not refused: the file may wait, and is sent."""
     assert judged(patched(SMALL, len(SMALL) - 8, 0, 0)).verdict is Verdict.DOUBTFUL
 
 
@@ -150,7 +150,7 @@ def test_content_that_ends_in_nul_bytes_is_doubtful() -> None:
     (76, FREE), (len(SMALL) - 512 + 21 * 4, LAST), (512 + 64, 0), (30, 7),
 ])  # fmt: skip
 def test_oddities_are_doubtful(at: int, number: int) -> None:
-    """What no sound writer leaves behind proves nothing, so the file waits and is sent."""
+    """An Office 97 file with numbers that no sound writer leaves behind may have to wait, but is sent."""
     assert judged(patched(SMALL, at, number)).verdict is Verdict.DOUBTFUL
 
 

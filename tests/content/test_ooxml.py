@@ -143,7 +143,7 @@ def test_nothing_is_decompressed() -> None:
 
 @given(st.integers(0, len(DOCX) - 1), st.binary(min_size=1, max_size=8))
 def test_no_damage_makes_it_raise(at: int, written: bytes) -> None:
-    """Any bytes anywhere in the archive give a verdict."""
+    """Any bytes anywhere in a .docx or .xlsx archive give a verdict."""
     assert judged(DOCX[:at] + written + DOCX[at + len(written) :]) in Verdict
 
 
@@ -152,6 +152,6 @@ RECORDS = [b"PK\x05\x06", b"PK\x06\x06", b"PK\x01\x02", b"PK\x03\x04", b"\xff" *
 
 @given(st.lists(st.sampled_from(RECORDS)))
 def test_no_mixture_of_records_makes_it_raise(parts: list[bytes]) -> None:
-    """Nor do the format's own records out of order."""
+    """The ZIP format's own records in any order and number give a verdict."""
     raw = b"PK\x03\x04" + b"".join(parts)
     assert judged(raw) in Verdict

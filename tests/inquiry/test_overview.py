@@ -89,7 +89,7 @@ def test_a_pause(box: Box) -> None:
 
 
 def test_the_last_delivery(box: Box) -> None:
-    """By this run, or else by an earlier one, as what lies in done tells."""
+    """The last delivery is told, by this run or by an earlier one, as what lies in done tells."""
     box.put("done/12345.pdf")
     (box.done / "12345.pdf.json").write_bytes(written("done"))
     told = seen(box).last_delivery

@@ -82,14 +82,14 @@ def _tick(folder: Path) -> int:
 
 @pytest.mark.parametrize("asked", ["nothing", "..", "/", ".", "a/b/c", "x" * 5000, "a\nb", "\udcff"])
 def test_nowhere(box: Box, asked: str) -> None:
-    """Whatever is asked for, nothing is found where there is nothing of ours."""
+    """Where nothing of ours lies, nothing is found, whatever is asked for."""
     places = whereabouts(Config(drop_dir=box.drop), asked)
     assert [place for place in places if place.room != "elsewhere"] == []
 
 
 @needs_root
 def test_folders_that_are_shut() -> None:
-    """Somebody who may not look into a folder is told that it may lie there."""
+    """Whoever may not look into a folder is told that the file may lie there."""
     with tempfile.TemporaryDirectory() as root, Box(Path(root)) as box:
         box.drop.chmod(0o755)
         box.work.chmod(0o700)

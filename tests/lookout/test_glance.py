@@ -96,7 +96,7 @@ def eyes_on(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 
 
 def test_a_new_file_is_seen_at_once(box: Box, eyes_on: Callable[..., Eyes]) -> None:
-    """What else lies in the folder is not looked at for its sake, and stays as it was."""
+    """However large the folder, a new file is seen at its hint, without a look at what else lies there."""
     box.put("1.pdf")
     eyes = eyes_on()
     (box.drop / "1.pdf").rename(box.root.parent / "1.pdf")  # which gives no hint
@@ -110,7 +110,7 @@ def test_a_new_file_is_seen_at_once(box: Box, eyes_on: Callable[..., Eyes]) -> N
 def test_every_hint_leads_to_a_look_at_all_of_the_folder(
     box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In its own time, so that whatever the kernel forgot to tell is seen as well."""
+    """After any hint all of the folder is looked at in its time, so what the kernel did not tell is seen."""
     eyes = eyes_on()
     monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_REST", 1000.0)
     box.put("1.pdf")
@@ -140,7 +140,7 @@ def test_a_hint_after_a_long_rest_is_followed_by_a_glance_first(
 def test_a_small_folder_is_looked_at_whole(
     box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That costs less than to keep apart what was told and what was not."""
+    """A folder that is looked at quickly is looked at whole at each hint."""
     eyes = eyes_on()
     monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_LOOK", 3600.0)
     box.put("1.pdf")
@@ -189,7 +189,7 @@ def test_what_arrives_behind_a_look(box: Box, eyes_on: Callable[..., Eyes], monk
 
 
 def test_what_has_to_settle_is_looked_at_again_by_its_name(box: Box, eyes_on: Callable[..., Eyes]) -> None:
-    """It is told of meanwhile; when it is ready it is so once."""
+    """A file that has to settle counts as waiting meanwhile, and is taken once when it is ready."""
     eyes = eyes_on(quiet=2.0)
     box.put("2.pdf")
     eyes.hear()
@@ -218,7 +218,7 @@ def test_glances_at_more_unready_files_than_are_remembered(
 
 
 def test_what_has_to_settle_and_goes_away_is_forgotten(box: Box, eyes_on: Callable[..., Eyes]) -> None:
-    """Nobody waits for a file that its clerk took back."""
+    """A file that its clerk took back before it was settled counts as waiting no longer."""
     eyes = eyes_on(quiet=2.0)
     path = box.put("2.pdf")
     eyes.hear()
@@ -229,7 +229,7 @@ def test_what_has_to_settle_and_goes_away_is_forgotten(box: Box, eyes_on: Callab
 
 
 def test_a_known_file_that_changed(box: Box, eyes_on: Callable[..., Eyes]) -> None:
-    """Its place among the others is for a look at all of them to say."""
+    """A file that was ready and changes is taken as it is by then, after a look at all of the folder."""
     path = box.put("1.pdf")
     eyes = eyes_on()
     path.write_bytes(b"%PDF-1.7 anew")
@@ -245,7 +245,7 @@ def test_a_known_file_that_changed(box: Box, eyes_on: Callable[..., Eyes]) -> No
 
 
 def test_a_known_file_that_did_not_change(box: Box, eyes_on: Callable[..., Eyes]) -> None:
-    """Opened for writing and closed, as some programs do to look at it: nothing follows."""
+    """A file that was opened for writing and closed unchanged causes no look at the whole folder."""
     path = box.put("1.pdf")
     eyes = eyes_on()
     before = eyes.schedule.ready_by_name()["1.pdf"]
@@ -258,7 +258,7 @@ def test_a_known_file_that_did_not_change(box: Box, eyes_on: Callable[..., Eyes]
 
 @pytest.mark.parametrize("name", ["old.bak", "done"])
 def test_what_is_never_taken(box: Box, eyes_on: Callable[..., Eyes], name: str) -> None:
-    """A name that is left alone is left alone whoever names it."""
+    """A name that is left alone stays so when a hint names it."""
     eyes = eyes_on()
     eyes.lookout._wanted.name(name, 0.0)
     (box.drop / "old.bak").touch()
@@ -267,7 +267,7 @@ def test_what_is_never_taken(box: Box, eyes_on: Callable[..., Eyes], name: str) 
 
 
 def test_a_folder_that_is_dropped_is_told_of_once(box: Box, eyes_on: Callable[..., Eyes]) -> None:
-    """However often something happens to it."""
+    """A folder in the drop folder is told of once, however often something happens to it."""
     eyes = eyes_on()
     for _ in range(2):
         (box.root.parent / "scans").mkdir(exist_ok=True)
@@ -280,7 +280,7 @@ def test_a_folder_that_is_dropped_is_told_of_once(box: Box, eyes_on: Callable[..
 
 
 def test_what_does_not_fit_into_the_memory(box: Box, eyes_on: Callable[..., Eyes]) -> None:
-    """Which files are held is chosen among all of them."""
+    """Beyond what may be held in memory, a look at all of the folder chooses which files are held."""
     for number in range(4):
         box.put(f"{number}.pdf")
     eyes = eyes_on(most=4)

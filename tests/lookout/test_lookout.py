@@ -92,7 +92,7 @@ def test_very_many_folders(box: Box) -> None:
 
 
 def test_a_look_at_many_files_leaves_the_loop_its_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on where it was left; nothing is offered before the end, for the oldest file may be the last one seen."""
+    """A long look is made in parts; nothing is offered before its end, for the oldest file may be the last seen."""
     monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
     for number in range(100):
         box.put(f"{number}.pdf")
@@ -145,7 +145,7 @@ def test_what_turns_out_unready_during_a_look_is_looked_at_again(box: Box, monke
 
 
 def test_a_folder_that_goes_away_ends_a_look(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one begins at the beginning, in the folder that is there by then."""
+    """A look ends when its folder goes away; the next begins anew, in the folder that is there by then."""
     monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
     for number in range(100):
         box.put(f"{number}.pdf")

@@ -13,7 +13,7 @@ wishes = st.lists(st.tuples(st.sampled_from("abcdef"), moments), max_size=30)
 
 @given(wishes, moments)
 def test_whatever_was_wanted_comes_due(wished: list[tuple[str, float]], now: float) -> None:
-    """Each name at the first of the moments for which it was wanted, once; and the clock is told of none too late."""
+    """A name is looked at once, at the first moment for which it was wanted, and not later."""
     wanted = Wanted()
     for name, moment in wished:
         wanted.name(name, moment)
@@ -26,7 +26,7 @@ def test_whatever_was_wanted_comes_due(wished: list[tuple[str, float]], now: flo
 
 
 def test_more_names_than_are_remembered() -> None:
-    """What is one too many is seen with all of the folder; what is remembered may still become due sooner."""
+    """A name too many to be remembered is seen with all of the folder; those remembered can become due sooner."""
     wanted = Wanted()
     for number in range(MOST_NAMES):
         wanted.name(str(number), 9.0)
@@ -38,7 +38,7 @@ def test_more_names_than_are_remembered() -> None:
 
 
 def test_what_was_just_looked_at_is_wanted_no_longer() -> None:
-    """Until somebody wants it again."""
+    """A name that was just looked at is not looked at again until somebody wants it."""
     wanted = Wanted()
     wanted.name("a", 1.0)
     wanted.name("b", 1.0)

@@ -166,7 +166,7 @@ def test_a_pause_of_the_world() -> None:
 
 
 def test_a_pause_that_came_and_went_between_two_messages() -> None:
-    """It is told in one sentence."""
+    """A pause that came and went between two messages is told in one sentence."""
     person = Person()
     person.fails("1.pdf")
     person.sees(GATHERING)

@@ -56,14 +56,14 @@ def test_a_web_hook_gets_it(hook: Hook) -> None:
 
 
 def test_a_web_hook_that_never_stops_talking(hook: Hook) -> None:
-    """An answer without an end: the message counts as sent, and the program's memory does not fill up with it."""
+    """A web hook whose answer has no end has got the message; memory does not fill up with its answer."""
     hook.endless = True
     assert Address(hook.url, 1).send(MESSAGE) is None
     assert hook.sent < MUCH
 
 
 def test_a_mail_server_that_never_stops_talking(mailbox: Mailbox) -> None:
-    """The same from a mail server, which has not taken the message then."""
+    """A mail server whose answer has no end has not taken the message; memory does not fill up with it."""
     mailbox.endless = True
     assert "broke the connection off" in str(Address(mailbox.url, 1).send(MESSAGE))
     assert mailbox.sent < MUCH
@@ -135,7 +135,7 @@ def test_what_is_no_fault_of_the_message_is_not_sent_twice(hook: Hook) -> None:
     "url", ["bogus://s3cr3t/s3cr3t", "mailto://s3cr3t", "slack://s3cr3t", "https://s3cr3t.example/x"]
 )
 def test_an_address_that_cannot_be_used(url: str) -> None:
-    """It is found without calling anybody, and nothing of it is shown but its scheme."""
+    """An address that cannot be used is found without calling anybody, and only its scheme is shown."""
     address = Address(url, 3)
     scheme = url.partition(":")[0]
     assert address.name == f"notify.urls 3 ({scheme}://…)"

@@ -42,14 +42,14 @@ def test_an_ordinary_name_stays_as_it_is() -> None:
 
 @given(st.text(), st.integers(min_value=10, max_value=300))
 def test_it_is_bounded(text: str, longest: int) -> None:
-    """Whatever comes, it is one printable line of bounded length."""
+    """Whatever a notification is about, its names and messages are each one printable line of bounded length."""
     shown = neutral(text, longest)
     assert len(shown) <= longest
     assert shown == "" or shown.isprintable()
 
 
 def test_a_failure() -> None:
-    """It is named with the reason, and what to do."""
+    """A failed invoice is named in a notification with the reason and what to do."""
     problem = Problem(Source.API, 100, "unknown_order", "Order ID is wrong", "Check the number.")
     attempt = Attempt("12345.pdf", "12345", "rejected", 0.1, "rejected", "12345.pdf", problem)
     assert failure(attempt) == "- 12345.pdf: Order ID is wrong. Check the number."
@@ -62,7 +62,7 @@ def test_a_failure() -> None:
     st.integers(min_value=400, max_value=40_000),
 )
 def test_it_fits(paragraphs: list[str], failures: list[str], more: int, limit: int) -> None:
-    """A chat takes two thousand characters: as many failures as fit are named, and all are counted."""
+    """A message keeps within a chat's two thousand characters: failures are named as fit, and all counted."""
     count = len(failures) + more
     text = fitted([*paragraphs, "Where: here"], failures, count, limit)
     assert len(text) <= limit
@@ -72,6 +72,6 @@ def test_it_fits(paragraphs: list[str], failures: list[str], more: int, limit: i
 
 
 def test_a_short_message_says_how_many() -> None:
-    """Where there is room for a few words only, they say what happened and where."""
+    """Where there is room for a few words only, a message says what happened, how often, and where."""
     text = fitted(["The queue is paused.", "Where: here"], ["- 1.pdf: no."], 7, 0)
     assert text == "7 invoices failed; each lies among the failed ones, with its reason beside it.\n\nWhere: here"

@@ -108,7 +108,7 @@ def test_json_gives_back_what_was_put_in(lines: list[Line]) -> None:
 
 
 def test_json_totals() -> None:
-    """Totals: documents and bytes of each state, and how often each reason; also of states with nothing."""
+    """Totals as JSON: documents and bytes of each state, also of an empty one, and how often each reason."""
     with ledger(None) as book:
         book.fill([(LINE, False), (FAILED, True), (FAILED._replace(error_reason=None), False)])
         totals = json.loads("".join(as_json(book, book.lines())))["totals"]
@@ -122,7 +122,7 @@ def test_json_totals() -> None:
 
 
 def test_text() -> None:
-    """In a pipe: tabs between, so that `cut` works; a dash where there is no order; what else there is to say last."""
+    """The report in a pipe has tabs between its columns, so that `cut` works, and a dash where there is no order."""
     replaced = LINE._replace(replaced_by="2.pdf", in_doubt=True)
     assert list(as_text([replaced, FAILED])) == [
         "2026-11-22T10:15:02.456Z\tdelivered\t12345\t2026-11/12345.pdf\t30211\treplaced by 2.pdf; in doubt",
@@ -140,7 +140,7 @@ def test_hostile_text_stays_in_its_column(line: Line) -> None:
 
 
 def test_table() -> None:
-    """On a terminal: aligned under a header, and what is too long for its column cut, so that the columns hold."""
+    """The report on a terminal is aligned under a header; what is too long for its column is cut."""
     rows = [row for row, _ in as_table([LINE, FAILED._replace(file="x" * 99)], Widths(5, 99, 5))]
     assert rows == [
         f"finished (UTC)       state       order  {'file':40}  bytes",
@@ -151,7 +151,7 @@ def test_table() -> None:
 
 @pytest.mark.parametrize("taken", [0, 1])
 def test_totals_in_words(taken: int) -> None:
-    """The last lines: how many, how many bytes, and why they failed; an escape in a reason does nothing."""
+    """The report ends with how many, how many bytes, and why they failed; an escape in a reason does nothing."""
     with ledger(None) as book:
         lines = [LINE, FAILED, FAILED._replace(error_reason="\x1b[2J"), *[LINE._replace(state="taken_away")] * taken]
         book.fill((line, False) for line in lines)

@@ -58,7 +58,7 @@ def test_documents_of_no_order_replace_none() -> None:
 
 
 def test_one_month() -> None:
-    """Only that month's are told and summed; what was delivered after it replaces them all the same."""
+    """`report` for a month tells and sums that month's; what was delivered later replaces them all the same."""
     lines = [delivery(month, f"{month}-15T10:00:00.000Z") for month in ("2026-10", "2026-11", "2026-12")]
     with ledger("2026-11") as book:
         book.fill((line._replace(remark="odd"), True) for line in lines)
@@ -69,14 +69,14 @@ def test_one_month() -> None:
 
 
 def test_what_is_wrong_is_named_with_its_folder() -> None:
-    """So that somebody finds it."""
+    """What is wrong in done or failed is named with its folder, so that somebody finds it."""
     with ledger(None) as book:
         book.fill([(LINE._replace(remark="odd"), True), (LINE, False), (FAILED._replace(remark="bad"), True)])
         assert sorted(book.wrong()) == [("done/2026-11/12345.pdf", "odd"), ("failed/1.pdf", "bad")]
 
 
 def test_an_empty_ledger() -> None:
-    """Nothing was ever filed: nought, and no fault."""
+    """Where nothing was ever filed the report is empty, its totals nought, and that is no fault."""
     with ledger(None) as book:
         book.fill([])
         assert not [*book.lines(), *book.wrong(), *book.reasons()]

@@ -51,7 +51,7 @@ def test_a_failure_has_its_code_and_reason(box: Box) -> None:
 
 
 def test_the_month_is_part_of_the_file(box: Box) -> None:
-    """Names come again in another month; with its folder each is found."""
+    """A file is told with its month's folder, for names come again in another month."""
     (box.done / "2026-11").mkdir()
     box.put(f"done/2026-11/{NAME}")
     assert line(box, month="2026-11")[0].file == f"2026-11/{NAME}"
@@ -80,7 +80,7 @@ def test_a_receipt_whose_document_is_gone(box: Box) -> None:
 
 
 def test_what_does_not_fit_is_wrong(box: Box) -> None:
-    """A document that was changed after it was sent, one in the wrong folder, a damaged receipt: each is named."""
+    """A changed document, one in the wrong folder, a damaged receipt: each is named as wrong."""
     path = box.put(f"done/{NAME}", PDF + b"more")
     sidecar = box.put(f"done/{NAME}.json", written("done"))
     assert line(box)[0].remark == f"it has {len(PDF) + 4} bytes, but its receipt says {len(PDF)}"

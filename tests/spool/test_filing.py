@@ -77,7 +77,7 @@ def _dangling(path: Path) -> None:
 def test_what_lies_there_is_never_replaced(
     box: Box, occupy: Callable[[Path], None], occupied: str, state: State
 ) -> None:
-    """Whoever laid it there: the document takes the next number, together with its receipt."""
+    """A name that is taken in done or failed is not replaced: document and receipt take the next number."""
     path = box.root / state / occupied
     occupy(path)
     before = path.lstat()
@@ -168,7 +168,7 @@ def test_another_failure_leaves_the_order_of_what_was_moved_back(box: Box) -> No
 
 
 def test_a_receipt_beside_its_document_is_not_stale(box: Box) -> None:
-    """It goes only when the document has gone."""
+    """A receipt goes only when the document beside it has gone."""
     box.put(f"failed/{NAME}")
     box.put(f"failed/{NAME}.json", written("failed"))
     assert not remove_stale(NAME, box.folders.failed)
@@ -232,7 +232,7 @@ def test_an_old_receipt_that_cannot_be_read_holds_up_nothing(box: Box) -> None:
 
 @pytest.mark.parametrize("make", [_folder, _dangling, os.mkfifo])
 def test_what_is_no_receipt_is_not_read_as_one(box: Box, make: Callable[[Path], None]) -> None:
-    """Nor waited for: a FIFO under that name does not hold the program up."""
+    """What lies under a receipt's name is neither waited for (a FIFO) nor taken for a receipt."""
     make(box.failed / f"{NAME}.json")
     assert read_receipt(f"{NAME}.json", box.folders.failed) is None
     assert read_receipt("missing.json", box.folders.failed) is None
@@ -246,7 +246,7 @@ def test_a_receipt_that_is_given_in_parts_is_read_whole(box: Box, monkeypatch: p
 
 
 def test_without_hard_links_the_receipt_is_a_copy(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On FAT or CIFS: complete from its first moment, and what lies there is not replaced either."""
+    """Without hard links (FAT, CIFS) the receipt is whole from its first moment, and replaces nothing."""
     monkeypatch.setattr(os, "link", failing(errno.EPERM))
     box.put(f"done/{NAME}.json", b"precious")
     claimed(box)
@@ -278,7 +278,7 @@ def test_room_for_a_receipt_is_taken_before_anything_is_sent(box: Box) -> None:
 
 
 def test_no_room_is_told(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And leaves nothing behind."""
+    """A disk without room for a receipt is told, and nothing is left of the trial."""
     monkeypatch.setattr(os, "pwrite", failing(errno.ENOSPC))
     before = os.listdir("/proc/self/fd")
     with pytest.raises(OSError, match="No space left"):
@@ -315,7 +315,7 @@ LIKE_OURS = [
 
 @pytest.mark.parametrize("name", [*NASTY, *LIKE_OURS])
 def test_every_name_is_filed_away(box: Box, name: str) -> None:
-    """255 bytes, bytes that are no UTF-8, a newline, or the ending of our own receipts."""
+    """A name of 255 bytes, of no UTF-8, with a newline, or with a receipt's ending is filed away."""
     work_name, last = next(work_names(name)), ""
     for _ in range(2):
         claimed(box, work_name)
@@ -341,7 +341,7 @@ def test_a_dropped_receipt_does_not_become_one(box: Box) -> None:
 
 
 def test_a_name_on_which_somebody_has_mounted_something(box: Box) -> None:
-    """Into which nobody else may look: the name is taken, and the invoice gets the next one, and holds up no other."""
+    """A name in failed on which something is mounted counts as taken, and holds up no other invoice."""
     box.put(f".processing/{NAME}")
     with mounted_by_somebody(box.failed / NAME):
         assert filed(box, state="failed") == "12345.2.pdf"

@@ -99,7 +99,7 @@ def test_the_drop_folder_is_never_made(tmp_path: Path) -> None:
 
 
 def test_checking_makes_nothing(drop: Path) -> None:
-    """`check` only looks."""
+    """`check` looks at the folders and makes none."""
     assert "does not exist" in refusal(drop, create=False)
     assert not os.listdir(drop)
 
@@ -119,14 +119,14 @@ def test_a_symbolic_link_is_refused(drop: Path, which: str, leads_to: str) -> No
 
 
 def test_a_linked_drop_folder_is_refused(drop: Path) -> None:
-    """The same holds for the drop folder itself."""
+    """A symbolic link in the place of the drop folder is refused: the real folder has to be named."""
     (drop.parent / "link").symlink_to(drop)
     assert "is a symbolic link" in refusal(drop.parent / "link")
 
 
 @pytest.mark.parametrize("which", ["done", "failed", "work"])
 def test_a_file_in_place_of_a_folder_is_refused(drop: Path, which: str) -> None:
-    """The file stays as it is."""
+    """A file in the place of a folder is refused, and stays as it is."""
     (drop / "file").write_bytes(b"precious")
     assert "file is not a folder" in refusal(drop, {which: drop / "file"})
     assert (drop / "file").read_bytes() == b"precious"
@@ -226,7 +226,7 @@ def test_too_many_open_files_may_pass(drop: Path) -> None:
 @needs_root
 @pytest.mark.parametrize("option", ["nr_inodes=4", "nr_inodes=2"])
 def test_a_full_disk_may_pass(drop: Path, option: str) -> None:
-    """No room for a folder, or for a file: exit status 75."""
+    """Without room for a folder, or for a file in it, a start ends in exit status 75, to be tried again."""
     program = OPEN.replace("type(error).__name__", "int(error.exit_status)")
     done = unshared(f'mount -t tmpfs -o {option} none "$1"', program, drop)
     assert done.stdout.startswith("75 ")
@@ -297,7 +297,7 @@ def test_where_folders_cannot_be_locked_a_file_is(box: Box) -> None:
 
 
 def test_folders_that_stay_are_verified_silently(box: Box) -> None:
-    """Files coming and going change nothing."""
+    """The folders stay the same for the program while files come and go in them."""
     box.put("12345.pdf")
     box.put("done/12345.pdf")
     box.folders.verify()
@@ -329,7 +329,7 @@ def test_a_folder_that_is_mounted_over_is_noticed(drop: Path) -> None:
 
 @needs_root
 def test_an_unmounted_drop_folder_keeps_the_program_from_starting(drop: Path) -> None:
-    """With the sentence that says what to do."""
+    """A drop folder that is not mounted ends the start, with what to do."""
     table = drop.parent / "fstab"
     table.write_text(f"/dev/sdb1 {drop} ext4 defaults 0 2\n")
     done = unshared('touch /etc/fstab; mount --bind "$2" /etc/fstab', OPEN, drop, table)

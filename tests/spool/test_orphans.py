@@ -43,7 +43,7 @@ def test_a_delivery_that_was_cut_short_counts_too(box: Box) -> None:
 
 
 def test_it_is_found_whenever_it_came(box: Box, known: Orphans) -> None:
-    """Also one whose document was taken out after the first look."""
+    """The stale receipt is found also where its document was taken out after the first look."""
     known.went_through(SHA256)
     box.put("failed/999.pdf", PDF)
     box.put(RECEIPT, written("failed", "999.pdf"))

@@ -72,7 +72,7 @@ def test_a_waiting_document_keeps_its_note(box: Box) -> None:
 @pytest.mark.parametrize("state", ["done", "failed"])
 @pytest.mark.parametrize("placed", [True, False])
 def test_a_recorded_decision_is_completed(box: Box, state: State, placed: bool) -> None:  # noqa: FBT001 - parametrized
-    """Whether or not the receipt had its final name already; nothing is sent for it."""
+    """A decision that was written down before the crash is carried out; nothing is sent for it."""
     box.put(f".processing/{NAME}")
     note = box.put(f".processing/{NAME}.json", written(state))
     if placed:
@@ -92,7 +92,7 @@ def test_a_placed_receipt_of_a_numbered_name_is_found(box: Box) -> None:
 
 
 def test_a_name_taken_since_the_crash_is_not_replaced(box: Box) -> None:
-    """Its receipt tells the new name."""
+    """A decided document whose name was taken since the crash gets the next one; its receipt tells it."""
     box.put(f"done/{NAME}", OTHER_PDF)
     box.put(f".processing/{NAME}")
     box.put(f".processing/{NAME}.json", written("done"))
@@ -202,7 +202,7 @@ def test_a_document_too_large_to_be_copied_is_known_by_its_size(box: Box) -> Non
 
 
 def test_remains_are_removed(box: Box) -> None:
-    """Room that was never written, and the note of a document that has been filed away."""
+    """A start removes room for a receipt that was never written, and the note of a document that was filed."""
     box.put(".processing/.receipt-7", bytes(8192))
     box.put(f".processing/{NAME}.json", written("done"))
     for place, raw in DONE.items():
@@ -296,7 +296,7 @@ def test_what_stops_the_recovery_is_named(box: Box) -> None:
 
 
 def test_documents_of_any_name_are_recovered(box: Box) -> None:
-    """Under the name they were dropped with."""
+    """A document of any name is recovered under the name it was dropped with."""
     for work_name in ("\udcff.pdf", "a\nb.pdf", f"{NAME}.json~1~", f"{NAME}~2~", NAME):
         box.put(f".processing/{work_name}")
     names = {one.name for one in recovered(box)}

@@ -49,7 +49,7 @@ def test_what_went_back_outlives_a_power_cut(box: Box) -> None:
 
 
 def test_a_document_that_is_gone(box: Box) -> None:
-    """Somebody was faster."""
+    """A failed document that somebody took meanwhile is told as taken away."""
     with Requeue(box.failed, box.drop) as requeue:
         assert requeue.put_back(NAME, "12345") == "somebody has taken it away meanwhile"
 

@@ -56,7 +56,7 @@ def reason(taken: Snapshot | Unready) -> str:
 
 @pytest.mark.parametrize("size", [0, 1, 30_000, MIB - 1, MIB, MIB + 1, 3 * MIB, LARGEST])
 def test_the_copy_is_the_file_byte_for_byte(box: Box, size: int) -> None:
-    """Whatever its size; what is large lies in a file without a name, so nothing is left to clear up."""
+    """A copy is its file byte for byte, of any size; nothing is left of a large one to clear up."""
     raw = random.Random(size).randbytes(size)
     box.put(NAME, raw)
     with closing(box.snapshot(NAME)) as snapshot:
@@ -135,7 +135,7 @@ def test_what_is_no_regular_file_is_left_alone(
 
 
 def test_a_device_is_left_alone(box: Box) -> None:
-    """Reading /dev/zero would never end."""
+    """A device in the drop folder is never read: /dev/zero would never end."""
     with open("/dev/null") as device:
         folder = os.open(os.path.dirname(device.name), os.O_RDONLY)
     taken = take_snapshot("zero", folder, box.folders.work.fd, LARGEST, None)
@@ -156,20 +156,20 @@ def test_a_second_name_is_waited_out(box: Box) -> None:
 
 
 def test_a_vanished_file_is_gone(box: Box) -> None:
-    """Somebody took it back."""
+    """A file that its clerk took back while it was to be copied is told as gone."""
     assert take(box) is GONE
 
 
 @needs_root
 def test_an_unreadable_file_waits_for_its_owner(box: Box) -> None:
-    """It is named with its reason, and does not stop the others."""
+    """A file that the program may not read stays where it is, with the reason and who can mend it."""
     box.put(NAME).chmod(0o600)
     assert in_child(lambda: reason(take(box)), uid=NOBODY) == "may not be read by this program; its owner must allow it"
 
 
 @pytest.mark.parametrize("change", ["grown", "truncated", "rewritten", "replaced", "touched"])
 def test_a_file_changed_since_the_scan_has_to_settle_again(box: Box, change: str) -> None:
-    """What the scan saw was quiet; this is not."""
+    """A file that changed between the look and the copy has to settle again."""
     path = box.put(NAME)
     expected = box.task(NAME).signature
     if change == "grown":
@@ -189,7 +189,7 @@ def test_a_file_changed_since_the_scan_has_to_settle_again(box: Box, change: str
 
 
 def test_a_file_that_somebody_writes_is_never_read(box: Box) -> None:
-    """Also when its writer mapped it and closed it."""
+    """A file that is open for writing, or mapped and closed by its writer, is not read."""
     path = box.put(NAME)
     with path.open("r+b") as file:
         assert reason(take(box)) == "is still open for writing"
@@ -259,7 +259,7 @@ def test_a_small_document_costs_one_read(box: Box, size: int) -> None:
 
 
 def test_running_out_of_descriptors_is_a_fault_of_ours(box: Box) -> None:
-    """It would be so with every other file: the queue pauses, and no file is blamed."""
+    """When descriptors run out no file is blamed, for it would be so with every other one."""
     box.put(NAME)
 
     def blamed() -> bool:
@@ -345,7 +345,7 @@ def test_the_owner_is_named(box: Box) -> None:
 
 @pytest.mark.parametrize("change", ["none", "read", "grown", "rewritten in secret", "renamed", "linked"])
 def test_a_change_after_the_copy_is_noticed(box: Box, change: str) -> None:
-    """Same size and same time do not hide it: the kernel's own ctime tells."""
+    """A change after the copy is noticed, also one that keeps size and modification time."""
     path = box.put(NAME)
     times = path.stat()
     with closing(box.snapshot(NAME)) as snapshot:
@@ -364,7 +364,7 @@ def test_a_change_after_the_copy_is_noticed(box: Box, change: str) -> None:
 
 
 def test_a_document_that_is_being_written_counts_as_changed(box: Box) -> None:
-    """It is not filed away before its writer has closed it."""
+    """A document that is open for writing is not filed away before its writer has closed it."""
     path = box.put(NAME)
     with closing(box.snapshot(NAME)) as snapshot:
         with path.open("r+b"):

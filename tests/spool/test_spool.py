@@ -113,7 +113,7 @@ def test_what_leads_to_our_folders_is_ours(tmp_path: Path) -> None:
 
 
 def test_every_scan_begins_at_the_beginning(box: Box) -> None:
-    """One that was broken off costs the next one nothing."""
+    """A scan that was broken off costs the next one nothing: that one sees all files."""
     for number in range(100):
         box.put(f"{number}.pdf")
     spool = box.spool()
@@ -336,7 +336,7 @@ def test_two_that_are_filed_at_once_do_not_take_each_others_receipts(
 
 
 def test_a_claim_of_a_vanished_document_says_so(box: Box) -> None:
-    """Taken back by its clerk in that instant."""
+    """A document that its clerk took back in the instant of its claim is told as gone."""
     path = box.put(NAME)
     task = box.task(NAME)
     with closing(snapshot_of(box, task)) as snapshot:
@@ -347,7 +347,7 @@ def test_a_claim_of_a_vanished_document_says_so(box: Box) -> None:
 
 
 def test_a_finished_document_lies_beside_its_receipt(box: Box) -> None:
-    """And nothing is left in the work folder."""
+    """A finished document lies beside its receipt, and nothing is left in the work folder."""
     task, snapshot = claimed(box)
     spool = box.spool()
     with closing(snapshot), spool.reserve() as slot:
@@ -381,7 +381,7 @@ def test_a_delivery_removes_the_receipt_of_the_earlier_failure(box: Box) -> None
 
 
 def test_without_receipts_only_rejections_have_one(box: Box) -> None:
-    """`receipts: false` leaves nothing but documents in done."""
+    """With `receipts: false` there are receipts in failed, and nothing but documents in done."""
     spool = box.spool(receipts=False)
     states: tuple[State, ...] = ("done", "failed")
     for state in states:
@@ -404,7 +404,7 @@ def test_a_claimed_document_is_copied_from_the_work_folder(box: Box) -> None:
 
 
 def test_a_document_over_the_limit_is_only_described(box: Box) -> None:
-    """The spool copies no more than it was told to."""
+    """A document over `max_size` is not copied, only described."""
     box.put(NAME, bytes(LARGEST + 1))
     with closing(snapshot_of(box, box.task(NAME))) as snapshot:
         assert snapshot.document is None

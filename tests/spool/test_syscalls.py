@@ -83,7 +83,7 @@ every_way = pytest.mark.parametrize("rename", [_by_kernel, _by_link, _by_look], 
 @every_way
 @pytest.mark.parametrize("new", ["new", *BAD_NAMES], ids=ascii)
 def test_a_free_name_is_given(pair: Pair, rename: Callable[[Pair, str, str], None], new: str) -> None:
-    """The document has its new name, in the new folder alone, whatever is in the name."""
+    """A rename to a free name gives it, whatever is in the name, and the document is in the new folder alone."""
     inode = (pair.here / "old").stat().st_ino
     rename(pair, "old", new)
     assert not os.listdir(pair.here)
@@ -125,14 +125,14 @@ def test_a_taken_name_is_never_replaced(
 
 @every_way
 def test_a_vanished_document_is_told(pair: Pair, rename: Callable[[Pair, str, str], None]) -> None:
-    """Somebody took it away in that instant: FileNotFoundError, and no new name."""
+    """A document that somebody took away in the instant of its rename gets no new name: FileNotFoundError."""
     with pytest.raises(FileNotFoundError):
         rename(pair, "missing", "new")
     assert not os.listdir(pair.there)
 
 
 def test_two_file_systems_are_told(tmp_path: Path) -> None:
-    """A rename cannot cross file systems, and there is no silent copy."""
+    """A rename across file systems is an error, and never silently a copy."""
     (tmp_path / "old").write_bytes(b"document")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         old_dir, new_dir = os.open(tmp_path, os.O_RDONLY), os.open(other, os.O_RDONLY)
@@ -167,7 +167,7 @@ def test_links_that_are_not_to_be_had_are_told(pair: Pair) -> None:
 
 
 def test_exists_sees_whatever_takes_a_name(pair: Pair) -> None:
-    """Also a symbolic link that leads nowhere."""
+    """A name counts as taken also by a symbolic link that leads nowhere."""
     (pair.here / "link").symlink_to("nowhere")
     seen = [syscalls.exists(name, pair.old_dir) for name in ("old", "link", "missing")]
     assert seen == [True, True, False]
@@ -249,7 +249,7 @@ def test_a_writer_that_comes_meanwhile_is_noticed_and_waits_only_for_the_block(p
 
 @needs_root
 def test_where_leases_are_not_to_be_had_that_is_told(tmp_path: Path) -> None:
-    """Another user's file without CAP_LEASE: no exception, only less certainty."""
+    """No lease on another user's file without CAP_LEASE: that is told, and is no exception."""
     path = tmp_path / "old"
     path.write_bytes(b"document")
     path.chmod(0o644)

@@ -101,7 +101,7 @@ def test_the_policy_names_exactly_what_may_act(language: str) -> None:
 
 
 def test_the_page_asks_for_nothing(language: str) -> None:
-    """One file: no link, no image, no form, no style or script in an attribute, no address of another place."""
+    """The page is one file: no link, image, form, style or script in an attribute, nor another place's address."""
     html = trouble(language)
     tags = Tags(html).tags
     assert not {tag for tag, _ in tags} & {"link", "img", "a", "form", "iframe", "object", "base"}
@@ -111,7 +111,7 @@ def test_the_page_asks_for_nothing(language: str) -> None:
 
 
 def test_the_page_is_marked_up_for_everyone(language: str) -> None:
-    """Language, one main heading, headings in their order, tables with named columns; icons are not read aloud."""
+    """The page tells its language, has one main heading, no level left out, and named columns; icons are silent."""
     tags = Tags(trouble(language)).tags
     assert ("html", {"lang": language}) in tags
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]

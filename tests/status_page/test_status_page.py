@@ -57,7 +57,7 @@ def written(places: Places) -> int:
 
 
 def test_the_page_is_written_when_something_changed(places: Places) -> None:
-    """What says the same is not written again; one more that waits is."""
+    """The page is written when it says something new, as one more that waits, and not when it says the same."""
     page = made(places)
     page.hear(now())
     first = written(places)
@@ -69,7 +69,7 @@ def test_the_page_is_written_when_something_changed(places: Places) -> None:
 
 
 def test_the_page_is_renewed_though_nothing_changed(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its reader sees that the service is alive by the time on it."""
+    """The page is renewed though nothing changed, so its reader sees that the service is alive."""
     monkeypatch.setattr(status_page, "_BEAT", 0.0)
     page = made(places)
     page.hear(now())
@@ -167,7 +167,7 @@ def test_the_folders_of_the_archive_may_be_away(places: Places) -> None:
 
 
 def test_since_when_the_folders_are_away(places: Places) -> None:
-    """Told again and again, the trouble keeps its beginning."""
+    """While folders are away, the page tells since when from the first time this was noticed."""
     page = made(places)
     page.hear(now(trouble="gone", as_of=timestamp(1_795_511_700)))
     page.hear(now(trouble="gone", as_of=timestamp(1_795_511_700 + 7200)))
