@@ -245,7 +245,7 @@ def test_the_silent_guests_of_another_user(
     drop: Path, runtime: Path, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One user who keeps all conversations that he is given does not keep root from asking, not even for moments."""
-    monkeypatch.setattr("invoice_watcher.control._PATIENCE", 20.0)
+    monkeypatch.setattr("invoice_watcher.control.server.PATIENCE", 20.0)
     runtime.chmod(0o755)
     path = next(places(drop))
     path.chmod(0o666)
