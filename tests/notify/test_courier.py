@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from invoice_watcher.notify import Notify, look
+from tests.integration.program import until
 from tests.notify.test_digest import failed, paused, standing
 from tests.support.receivers import Hook
 
@@ -23,9 +25,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # as in t
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    """Serve a web hook."""
+    """Serve a web hook, until whoever still waits for its answer has had its last word: it would be the next test's."""
     with Hook() as hook:
         yield hook
+    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("notify ")], "the last courier")
 
 
 def test_nobody_waits_for_one_that_hangs(hook: Hook) -> None:
