@@ -35,7 +35,6 @@ TEMPORARY_NAMES = (
     "*.swp",
     "Thumbs.db",
     "desktop.ini",
-    ".DS_Store",
     "lost+found",  # a folder, where a disk is mounted right here; mke2fs(8)
 )
 

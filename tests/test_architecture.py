@@ -157,6 +157,62 @@ def test_within_a_package_imports_do_not_go_round(package: str) -> None:
     assert list(TopologicalSorter(graph).static_order())[-1] == "__init__"
 
 
+def architecture(title: str) -> str:
+    """Return a section of ARCHITECTURE.md."""
+    text = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def quoted(text: str) -> list[str]:
+    """Return what stands in backquotes."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def test_the_document_tells_the_same_layers() -> None:
+    """Whoever reads ARCHITECTURE.md finds each unit in the row in which it is."""
+    rows: list[set[str]] = []
+    for number, units in re.findall(r"^\| ([0-9]*) *\| (`[^|]*`) \|", architecture("Layers"), re.MULTILINE):
+        if number:
+            rows.append(set())
+        rows[-1] |= set(quoted(units))
+    assert rows == [layer - {"__init__"} for layer in LAYERS[:-1]]
+
+
+def test_the_map_shows_the_real_imports() -> None:
+    """The arrows drawn in ARCHITECTURE.md are those between its units, but for such as a longer way stands for."""
+    drawn = set(re.findall(r"^    ([a-z_]+) --> ([a-z_]+)$", architecture("Layers"), re.MULTILINE))
+    shown = {unit for arrow in drawn for unit in arrow}
+    real = {(unit_of(found.path), target_unit(found)) for found in OWN_IMPORTS}
+    real = {(user, used) for user, used in real if user != used and {user, used} <= shown}
+    below: defaultdict[str, set[str]] = defaultdict(set)
+    for user, used in sorted(real, key=lambda arrow: FLOOR[arrow[0]]):
+        below[user] |= {used} | below[used]
+    assert drawn == {
+        (user, used) for user, used in real if not any(used in below[other] for one, other in real if one == user)
+    }
+
+
+def is_there(place: str) -> bool:
+    """Tell whether a place is there: a file or folder of the repository, a unit or module, or a name in one."""
+    roots = [PACKAGE, PACKAGE.parent]
+    if any((root / place).exists() or (root / f"{place}.py").exists() for root in roots):
+        return True
+    module, _, name = place.rpartition(".")
+    files = [file for root in roots for file in ((root / f"{module}.py"), *(root / module).glob("**/*.py"))]
+    return any(
+        re.search(rf"\b{name}\b", file.read_text(encoding="utf-8")) for file in files if module and file.exists()
+    )
+
+
+def test_the_places_of_changes_exist() -> None:
+    """What ARCHITECTURE.md names as the place of a change is there, so nobody looks for a room that was moved."""
+    named = [place for place in quoted(architecture("Where a change goes")) if re.fullmatch(r"[\w/.]+", place)]
+    places = [place for place in named if re.split("[/.]", place)[0] in {*FLOOR, "tests", "packaging"}]
+    assert len(places) > 50
+    assert not is_there("outcome.NOTHING")
+    assert [place for place in places if not is_there(place)] == []
+
+
 def test_each_foreign_package_is_behind_its_wall() -> None:
     """To replace a library, or to follow its new release, one reads one module.
 

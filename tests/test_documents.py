@@ -1,0 +1,48 @@
+"""What the README lists is what the program knows: a list that nobody compares is wrong within a year."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from invoice_watcher.metrics.figures import Figures
+from invoice_watcher.naming import TEMPORARY_NAMES
+from invoice_watcher.outcome import API_CODES, Fault
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def _section(title: str) -> str:
+    return README.partition(f"\n{title}\n")[2].partition("\n## ")[0]
+
+
+def _rows(section: str, *head: str) -> list[list[str]]:
+    """Return the cells of a table, by the first words of its head."""
+    table = section.partition(f"| {' | '.join(head)} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def test_every_error_code_is_explained() -> None:
+    """Whoever finds a code in a receipt finds it in the README, with its stable word."""
+    told = {
+        int(code): re.findall(r"`([a-z_0-9]+)`", reasons)
+        for codes, reasons, _ in _rows(README, "code", "reason", "meaning")
+        for code in re.findall(r"[0-9]+", codes)
+    }
+    assert told.keys() == API_CODES.keys()
+    assert [code for code, row in API_CODES.items() if row.reason not in told[code]] == []
+    assert {row.fault for row in API_CODES.values()} <= {Fault.FILE, Fault.WORLD}
+
+
+def test_every_temporary_name_is_told() -> None:
+    """Whoever wonders why a file is left alone finds its pattern in the README."""
+    sentence = _section("## What is dropped").partition("Left alone:")[2].partition("\n\n")[0]
+    assert "hidden files" in sentence  # `.*`
+    assert [pattern for pattern in TEMPORARY_NAMES if pattern != ".*" and f"`{pattern}`" not in sentence] == []
+
+
+def test_every_metric_is_told() -> None:
+    """Whoever writes a query finds each metric in the README, under the name that is served."""
+    served = set(re.findall(r"^# TYPE (invoice_watcher_\w+) ", Figures().text(machine=False).decode(), re.MULTILINE))
+    told = set(re.findall(r"(?:invoice_watcher|…)_\w+", " ".join(row[0] for row in _rows(README, "metric", "meaning"))))
+    assert {name.replace("…", "invoice_watcher") for name in told} == served
