@@ -158,7 +158,7 @@ class Queue:
             case Fit():
                 self._inspection.fit(task)
             case NotReady(unready) if task.claimed and unready is not GONE:
-                self._changed(task, now, (unready.known and unready.wait) or _CHANGED_AGAIN)
+                self._changed(task, now, (unready.needs_person and unready.wait) or _CHANGED_AGAIN)
             case NotReady():
                 self._turn(self._breaker.withdrawn(queue), now)
         self._release_held(now, chance)

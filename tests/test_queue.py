@@ -343,7 +343,7 @@ def test_a_claimed_file_that_cannot_be_read_is_not_tried_all_the_time() -> None:
     task = task_of("12345", 0, claimed=True)
     world.queue.resume(task, died=False)
     assert world.queue.next(0.0) is task
-    world.queue.report(task, NotReady(Unready("cannot be read", 10.0, known=True)), 0.0, 0.5)
+    world.queue.report(task, NotReady(Unready("cannot be read", 10.0, needs_person=True)), 0.0, 0.5)
     assert world.queue.pause is None
     assert world.queue.next(9.9) is None
     assert world.queue.next(10.0) is task

@@ -136,7 +136,7 @@ class Spool:
             return take_snapshot(task.invoice.name, self._folders.drop.fd, work, self._largest, task.signature)
         except UnreadableError as error:
             reason = f"cannot be read ({error.strerror}); drop it anew, and have the administrator look at the disk"
-            return Unready(reason, _UNREADABLE_AGAIN, known=True)
+            return Unready(reason, _UNREADABLE_AGAIN, needs_person=True)
 
     def claim(self, task: Task, snapshot: Snapshot) -> bool:
         """Move a document from the drop folder into the work folder, durably, and note where in `task`.

@@ -37,7 +37,7 @@ _CHUNK = 256 * 1024
 _WRITING = Unready("is still open for writing")
 _CHANGED = Unready("changed while it was being read")
 _LINKED = Unready("has a second name (hard link)")
-_NOT_REGULAR = Unready("is no regular file", known=True)
+_NOT_REGULAR = Unready("is no regular file", needs_person=True)
 
 # What the opening, or the renaming, of a file answers while another has it for itself: by a lease for writing (open(2),
 # O_NONBLOCK), or on a Windows server.

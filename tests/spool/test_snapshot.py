@@ -132,7 +132,7 @@ def test_what_is_no_regular_file_is_left_alone(
     taken = take(box)
     assert reason(taken) == "is no regular file"
     assert isinstance(taken, Unready)
-    assert taken.known
+    assert taken.needs_person
 
 
 def test_a_device_is_left_alone(box: Box) -> None:
@@ -151,7 +151,7 @@ def test_a_second_name_is_waited_out(box: Box) -> None:
     taken = take(box)
     assert reason(taken) == "has a second name (hard link)"
     assert isinstance(taken, Unready)
-    assert not taken.known
+    assert not taken.needs_person
     (box.drop / "upload.tmp").unlink()
     box.snapshot(NAME).close()
 
