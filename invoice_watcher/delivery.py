@@ -208,10 +208,9 @@ class _Record:
         return receipt.with_state(sending=sending, crashes=self.task.crashes, strikes=self.task.strikes)
 
     def _receipt(self, outcome: Outcome | None, problem: Problem | None, finished_at: str | None) -> Receipt:
-        order_id = self.task.invoice.order_id
         return Receipt(
             state=state_of(outcome) if outcome else "waiting",
-            order_id=None if order_id is None else str(order_id),
+            order_id=self.task.invoice.order,
             file=encodable(self.task.invoice.name),
             size=self.snapshot.size,
             sha256=self.snapshot.sha256,

@@ -88,7 +88,7 @@ def attempt_of(task: Task, report: Report, waiting: int = 0) -> Attempt | None:
     filed = _WORDS[type(report.outcome)] if isinstance(report, Filed) else None
     return Attempt(
         name=task.invoice.name,
-        order_id=None if task.invoice.order_id is None else str(task.invoice.order_id),
+        order_id=task.invoice.order,
         result=_WORDS[type(answer)] if task.took is not None else None,
         seconds=task.took,
         filed=filed,
@@ -101,7 +101,7 @@ def attempt_of(task: Task, report: Report, waiting: int = 0) -> Attempt | None:
 def _fields(task: Task, outcome: Outcome | None, *, held: bool = False) -> dict[str, object]:
     problem = getattr(outcome, "problem", None)
     return {
-        "ORDER_ID": task.invoice.order_id,
+        "ORDER_ID": task.invoice.order,
         "FILE_NAME": task.invoice.name,
         "OUTCOME": ("held" if held else _WORDS[type(outcome)]) if outcome else None,
         "API_ERROR_CODE": problem.code if problem else None,
