@@ -101,7 +101,7 @@ class Daemon:
         rules = RetryRules(config.retry.initial, config.retry.max, config.retry.max_attempts)
         self._queue = Queue(rules, config.api.workers, config.max_size)
         self._uploader = Uploader(config.api, api_code)
-        self._delivery = Delivery(self._spool, self._uploader, _limits(config), mailbox.answered)
+        self._delivery = Delivery(self._spool, self._uploader, Limits.of(config), mailbox.answered)
         self._workers = Workers(self._queue.most_under_way, self._attempt, lambda *result: mailbox.post(result))
         self._audience = audience or Audience()
         self._heartbeat = Heartbeat(notifier)
@@ -294,7 +294,3 @@ class Daemon:
 
 def _left_behind(report: Waiting) -> Unready:
     return Unready(report.outcome.problem.message)
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(config.max_size, config.settle.incomplete_after)

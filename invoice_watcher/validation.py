@@ -8,7 +8,7 @@ time. Pure but for reading the snapshot. Raises nothing for any bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from invoice_watcher.content import Verdict, inspect
 from invoice_watcher.hints import NOTE_ALONE
@@ -22,6 +22,7 @@ from invoice_watcher.shortcut import ShortcutError, parse
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from invoice_watcher.config import Config
     from invoice_watcher.outcome import Rejected
 
 _EMPTY_PATIENCE = 2.0
@@ -50,6 +51,11 @@ class Limits:
 
     max_size: int
     incomplete_after: float
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Return those of a configuration."""
+        return cls(config.max_size, config.settle.incomplete_after)
 
 
 def validate(
