@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
 from invoice_watcher.escaping import encodable
-from invoice_watcher.hints import hint_for
+from invoice_watcher.hints import MAY_HAVE_ARRIVED, hint_for
 from invoice_watcher.outcome import (
+    ORDER_CLOSED,
     WRONG_API_CODE,
     Deferred,
     Delivered,
@@ -44,10 +45,6 @@ if TYPE_CHECKING:
 
 # Seconds. To send another one while this one is filed is worth a wake-up where the API is slower than the disk.
 _SLOW = 0.01
-_IN_DOUBT_HINT = (
-    " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
-    "before you send the invoice another way."
-)
 
 
 class Delivery:
@@ -195,9 +192,9 @@ class _Record:
     def final(self, outcome: Delivered | Rejected) -> Receipt:
         """The receipt of what was decided, until its final name is known under the one it was dropped with."""
         problem = outcome.problem if isinstance(outcome, Rejected) else None
-        if problem and self.task.in_doubt and problem.reason == "order_closed" and _IN_DOUBT_HINT not in problem.hint:
+        if problem and self.task.in_doubt and problem.code == ORDER_CLOSED and MAY_HAVE_ARRIVED not in problem.hint:
             problem = Problem(
-                problem.source, problem.code, problem.reason, problem.message, problem.hint + _IN_DOUBT_HINT
+                problem.source, problem.code, problem.reason, problem.message, problem.hint + MAY_HAVE_ARRIVED
             )
         return self._receipt(outcome, problem, timestamp(time.time()))
 

@@ -18,7 +18,7 @@ from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.inspection import Inspection
-from invoice_watcher.outcome import Deferred, Delivered, Fault
+from invoice_watcher.outcome import LINK_UNREACHABLE, Deferred, Delivered, Fault
 from invoice_watcher.policy import api_code_doubted, keeps_failing, rejected_locally
 from invoice_watcher.schedule import Decision, Schedule, Task
 from invoice_watcher.settling import GONE
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from invoice_watcher.backoff import RetryRules
     from invoice_watcher.breaker import Pause
 
-LINK_UNREACHABLE = 105
 MOST_DOWNLOADS = 3
 MOST_CRASHES = 3
 _FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now

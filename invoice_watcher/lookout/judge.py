@@ -91,7 +91,9 @@ class Judge:
         held_for = self._settling.hold(name, signature, unready, now)
         self._wanted.name(name, now.mono + self._settling.wait_for(name, signature, now))
         self._complain(name, now)
-        return Unfinished(name, signature, unready.reason, hopeful=held_for < self._patience and not unready.needs_person)
+        return Unfinished(
+            name, signature, unready.reason, hopeful=held_for < self._patience and not unready.needs_person
+        )
 
     def tasks(
         self, ready: Iterable[Entry], known: Mapping[str, Task], findings: Findings, now: Clock
