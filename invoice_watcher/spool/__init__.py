@@ -146,7 +146,7 @@ class Spool:
             and it has to be copied anew, from where `task` says that it lies.
         """
         work = self._folders.work.fd
-        if not is_unchanged(snapshot, snapshot.signature):
+        if not is_unchanged(snapshot):
             os.stat(task.invoice.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)  # raises if it is gone
             return False
         task.work_name = self._move_in(task.invoice.name)
@@ -194,7 +194,7 @@ class Spool:
 
         Returns None, with nothing done, when the document is not what it was: it was changed, or is being written.
         """
-        if not is_unchanged(snapshot, snapshot.signature):
+        if not is_unchanged(snapshot):
             return None
         sidecar = self._receipts or receipt.state == "failed"
         name = file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)

@@ -61,7 +61,7 @@ class Snapshot:
         size: bytes of the file.
         sha256: of the bytes, in hexadecimal; None when there is no copy.
         owner: the name of the user who owns the file.
-        signature: the file as it was when it was read.
+        signature: the file as it was when it was read; once it has been claimed, as the claim left it.
     """
 
     descriptor: int
@@ -109,10 +109,10 @@ def signature_of(found: os.stat_result) -> Signature:
     return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def is_unchanged(snapshot: Snapshot, since: Signature) -> bool:
+def is_unchanged(snapshot: Snapshot) -> bool:
     """Tell whether the file is still what was copied: nobody has it open for writing, and nobody changed it."""
     with lease_for_reading(snapshot.descriptor) as lease:
-        return lease is not Lease.BUSY and signature_of(os.fstat(snapshot.descriptor)) == since
+        return lease is not Lease.BUSY and signature_of(os.fstat(snapshot.descriptor)) == snapshot.signature
 
 
 def leases_work(folder: Path) -> bool:
