@@ -9,7 +9,6 @@ are not what they were; every other fault of the machine becomes a `Deferred`.
 
 from __future__ import annotations
 
-import errno
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -32,7 +31,7 @@ from invoice_watcher.policy import api_code_doubted
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
 from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import GONE, Unready
-from invoice_watcher.spool import ITS_OWN
+from invoice_watcher.spool import CHANGED
 from invoice_watcher.validation import Document, Limits, validate
 
 if TYPE_CHECKING:
@@ -83,8 +82,6 @@ class Delivery:
             with closing(snapshot):
                 return self._with_snapshot(task, snapshot, hold_wrong_api_code)
         except OSError as error:
-            if error.errno in ITS_OWN and task.claimed and error.filename == task.work_name:
-                return NotReady(_IMMOVABLE)
             return Waiting(_not_recordable(error))
 
     def _with_snapshot(self, task: Task, snapshot: Snapshot, hold: bool) -> Report:  # noqa: FBT001 - passed through
@@ -107,17 +104,11 @@ class Delivery:
     def _claim(self, record: _Record, slot: Slot) -> Report | None:
         """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
         task = record.task
-        try:
-            if self._spool.claim(task, record.snapshot):
-                return None
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                return NotReady(GONE)
-            if error.errno in ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
-                return NotReady(_IMMOVABLE)
-            raise
-        # Without a note the next run would take what lies in the work folder for something that was being sent.
-        return self._defer(record, slot, _CHANGED) if task.claimed else Waiting(_CHANGED)
+        unready = self._spool.claim(task, record.snapshot)
+        if unready is CHANGED and task.claimed:
+            # Without a note the next run would take what lies in the work folder for something that was being sent.
+            return self._defer(record, slot, _CHANGED)
+        return None if unready is None else NotReady(unready)
 
     def _unchanged_for(self, task: Task, snapshot: Snapshot) -> float:
         """Seconds since it last changed: by its `ctime`, or since it was first seen so where the clock was set back."""
@@ -167,8 +158,10 @@ class Delivery:
             return Held(outcome)
         task.decision = decision
         name = self._spool.finish(task, record.snapshot, record.final(outcome), slot)
-        if name is None:
+        if name is CHANGED:
             return self._defer(record, slot, _CHANGED)
+        if isinstance(name, Unready):
+            return NotReady(name)
         return Filed(outcome, name, sent)
 
     def _defer(self, record: _Record, slot: Slot, outcome: Deferred) -> Waiting:
@@ -226,7 +219,6 @@ def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
     return Deferred(Problem(Source.VALIDATION, None, reason, message, hint_for(reason)), fault)
 
 
-_IMMOVABLE = Unready("may not be moved by this program; its owner, or the administrator, must allow it")
 _CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
 
 

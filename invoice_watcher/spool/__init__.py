@@ -10,6 +10,7 @@ the folders as a whole, OSError for a fault of the machine in one step.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING
 from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
-from invoice_watcher.settling import Entry, Signature, Unready
+from invoice_watcher.settling import GONE, Entry, Signature, Unready
 from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
 from invoice_watcher.spool.folders import Folders
 from invoice_watcher.spool.orphans import Orphans
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import (
+    CHANGED,
+    IMMOVABLE,
     ITS_OWN,
     OURS,
     Snapshot,
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from invoice_watcher.schedule import Task
 
 __all__ = [
-    "ITS_OWN",
+    "CHANGED",
     "Completed",
     "Folders",
     "Recovered",
@@ -138,13 +141,23 @@ class Spool:
             reason = f"cannot be read ({error.strerror}); drop it anew, and have the administrator look at the disk"
             return Unready(reason, _UNREADABLE_AGAIN, needs_person=True)
 
-    def claim(self, task: Task, snapshot: Snapshot) -> bool:
+    def claim(self, task: Task, snapshot: Snapshot) -> Unready | None:
         """Move a document from the drop folder into the work folder, durably, and note where in `task`.
 
-        Returns:
-            Whether it is still what was copied; if not, somebody changed it or put another in its place since then,
-            and it has to be copied anew, from where `task` says that it lies.
+        Returns None when it is claimed, and is still what was copied; else why not. When somebody changed it or put
+        another in its place since then, it has to be copied anew, from where `task` says that it lies.
         """
+        try:
+            return None if self._claim(task, snapshot) else CHANGED
+        except FileNotFoundError:
+            return GONE
+        except OSError as error:
+            if error.errno in ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
+                return IMMOVABLE
+            raise
+
+    def _claim(self, task: Task, snapshot: Snapshot) -> bool:
+        """Return whether it is what was copied."""
         work = self._folders.work.fd
         if not is_unchanged(snapshot):
             os.stat(task.invoice.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)  # raises if it is gone
@@ -189,15 +202,21 @@ class Spool:
         with suppress(FileNotFoundError):
             os.unlink(note_name(task.work_name), dir_fd=self._folders.work.fd)
 
-    def finish(self, task: Task, snapshot: Snapshot, receipt: Receipt, slot: Slot) -> str | None:
+    def finish(self, task: Task, snapshot: Snapshot, receipt: Receipt, slot: Slot) -> str | Unready:
         """Record a decision and move the document to its place; returns its final name, which its receipt will tell.
 
-        Returns None, with nothing done, when the document is not what it was: it was changed, or is being written.
+        Returns CHANGED, with nothing done, when the document is not what it was: it was changed, or is being written;
+        and IMMOVABLE, the decision recorded, when it alone cannot be moved.
         """
         if not is_unchanged(snapshot):
-            return None
+            return CHANGED
         sidecar = self._receipts or receipt.state == "failed"
-        name = file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)
+        try:
+            name = file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)
+        except OSError as error:
+            if error.errno in ITS_OWN and error.filename == task.work_name:  # and not what its receipt is made of
+                return IMMOVABLE
+            raise
         if receipt.state == "done":
             self._orphans.went_through(receipt.sha256)
         return name

@@ -35,7 +35,8 @@ _IN_MEMORY = 1024 * 1024
 _CHUNK = 256 * 1024
 
 _WRITING = Unready("is still open for writing")
-_CHANGED = Unready("changed while it was being read")
+CHANGED = Unready("changed while it was being read")
+IMMOVABLE = Unready("may not be moved by this program; its owner, or the administrator, must allow it")
 _LINKED = Unready("has a second name (hard link)")
 _NOT_REGULAR = Unready("is no regular file", needs_person=True)
 
@@ -143,7 +144,7 @@ def _unfit(found: os.stat_result, expected: Signature | None) -> Unready | None:
         return _NOT_REGULAR
     if found.st_nlink != 1:
         return _LINKED
-    return _CHANGED if expected is not None and signature_of(found) != expected else None
+    return CHANGED if expected is not None and signature_of(found) != expected else None
 
 
 def _read(descriptor: int, work: int, largest: int, expected: Signature | None) -> Snapshot | Unready:
@@ -163,7 +164,7 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
         document.seek(0)
         if wanted or not is_whole:
             document.close()
-            return _WRITING if wanted else _CHANGED
+            return _WRITING if wanted else CHANGED
     return Snapshot(descriptor, document, found.st_size, sha256, owner_name(found.st_uid), signature)
 
 
