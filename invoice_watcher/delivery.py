@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
@@ -73,122 +74,144 @@ class Delivery:
             hold_wrong_api_code: do not reject what the API answers 101, for it may be the configuration's fault.
         """
         task.took, task.answered = None, False
+        walk = _Walk(task, holds=hold_wrong_api_code)
         try:
             snapshot = self._spool.snapshot(task)
             if snapshot is GONE and task.claimed:
                 self._spool.forget(task)
             if isinstance(snapshot, Unready):
                 return NotReady(snapshot)
-            with closing(snapshot):
-                return self._with_snapshot(task, snapshot, hold_wrong_api_code)
+            with closing(snapshot) as walk.snapshot:
+                return self._with_snapshot(walk)
         except OSError as error:
             return Waiting(_not_recordable(error))
 
-    def _with_snapshot(self, task: Task, snapshot: Snapshot, hold: bool) -> Report:  # noqa: FBT001 - passed through
-        unchanged_for = self._unchanged_for(task, snapshot)
-        verdict = validate(task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
+    def _with_snapshot(self, walk: _Walk) -> Report:
+        task = walk.task
+        verdict = self._verdict(walk)
         if isinstance(verdict, Unready):
             return NotReady(verdict)
         if task.look_only and isinstance(verdict, Document):
             return Fit()
         if task.decision is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
             self._spool.verify()
-        with self._spool.reserve() as slot:
-            claimed_before = task.claimed
-            record = _Record(task, snapshot)
-            if not claimed_before and (report := self._claim(record, slot)) is not None:
+        with self._spool.reserve() as walk.slot:
+            if not task.claimed and (report := self._claim(walk)) is not None:
                 return report
-            outcome, sent = self._outcome(task, verdict, record, claimed_before=claimed_before)
-            return self._settle(record, slot, outcome, sent=sent, hold=hold)
+            return self._settle(walk, self._outcome(walk, verdict))
 
-    def _claim(self, record: _Record, slot: Slot) -> Report | None:
-        """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
-        task = record.task
-        unready = self._spool.claim(task, record.snapshot)
-        if unready is CHANGED and task.claimed:
-            # Without a note the next run would take what lies in the work folder for something that was being sent.
-            return self._defer(record, slot, _CHANGED)
-        return None if unready is None else NotReady(unready)
+    def _verdict(self, walk: _Walk) -> Document | Rejected | Unready:
+        """Tell by its looks whether it may be sent."""
+        snapshot, unchanged_for = walk.snapshot, self._unchanged_for(walk)
+        return validate(walk.task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
 
-    def _unchanged_for(self, task: Task, snapshot: Snapshot) -> float:
+    def _unchanged_for(self, walk: _Walk) -> float:
         """Seconds since it last changed: by its `ctime`, or since it was first seen so where the clock was set back."""
+        task, signature = walk.task, walk.snapshot.signature
         if not task.claimed:
             return task.unchanged_for
         now = time.monotonic()
-        if task.signature != snapshot.signature:
-            task.signature, task.seen_at = snapshot.signature, now
-        return max(time.time() - snapshot.signature.ctime_ns / 1e9, now - task.seen_at)
+        if task.signature != signature:
+            task.signature, task.seen_at = signature, now
+        return max(time.time() - signature.ctime_ns / 1e9, now - task.seen_at)
 
-    def _outcome(
-        self, task: Task, verdict: Document | Rejected, record: _Record, *, claimed_before: bool
-    ) -> tuple[Outcome, bool]:
-        """What becomes of it, and whether it was sent for that just now.
+    def _claim(self, walk: _Walk) -> Report | None:
+        """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
+        unready = self._spool.claim(walk.task, walk.snapshot)
+        if unready is CHANGED and walk.task.claimed:
+            # Without a note the next run would take what lies in the work folder for something that was being sent.
+            return self._defer(walk, _CHANGED_MEANWHILE)
+        return None if unready is None else NotReady(unready)
+
+    def _outcome(self, walk: _Walk, verdict: Document | Rejected) -> Outcome:
+        """Return what becomes of it: as it was decided of these bytes before, as they look, or as the API answers."""
+        task = walk.task
+        if task.decision is not None and task.decision.sha256 in {None, walk.snapshot.sha256}:
+            return task.decision.outcome
+        task.decision = None
+        return self._send(walk, verdict) if isinstance(verdict, Document) else verdict
+
+    def _send(self, walk: _Walk, document: Document) -> Outcome:
+        """Send it.
 
         What was claimed just now needs no note: a document without one was being sent. What was claimed before this
         attempt may have been waiting, or its claim may never have reached the disk.
         """
-        if task.decision is not None and task.decision.sha256 in {None, record.snapshot.sha256}:
-            return task.decision.outcome, False
-        task.decision = None
-        if isinstance(verdict, Rejected):
-            return verdict, False
-        if claimed_before:
+        task = walk.task
+        if walk.was_claimed:
             with self._spool.reserve() as slot:
-                self._spool.note(task, record.waiting(task.last, sending=True), slot)
+                self._spool.note(task, walk.waiting(task.last, sending=True), slot)
         task.attempts += 1
         began = time.monotonic()
-        outcome = self._uploader.send(verdict)
+        walk.answer = answer = self._uploader.send(document)
         task.took = time.monotonic() - began
         task.crashes = 0  # this program has outlived it
-        if isinstance(outcome, Delivered) and task.took > _SLOW:
+        if isinstance(answer, Delivered) and task.took > _SLOW:
             task.answered = True
             self._on_answer()
-        return outcome, True
+        return answer
 
-    def _settle(self, record: _Record, slot: Slot, outcome: Outcome, *, sent: bool, hold: bool) -> Report:
+    def _settle(self, walk: _Walk, outcome: Outcome) -> Report:
         """Write down what came of it, and file it away when that is final."""
-        task = record.task
+        task = walk.task
         if isinstance(outcome, Deferred):
-            return self._defer(record, slot, outcome)
-        decision = Decision(outcome, record.snapshot.sha256) if sent else task.decision
-        if hold and sent and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
-            # Noted before it stands: what could not be noted is better asked again than rejected unheld.
-            self._spool.note(task, record.waiting(api_code_doubted(outcome)), slot)
-            task.decision = decision
-            return Held(outcome)
-        task.decision = decision
-        name = self._spool.finish(task, record.snapshot, record.final(outcome), slot)
+            return self._defer(walk, outcome)
+        if walk.answer is not None:
+            if walk.holds and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
+                return self._hold(walk, outcome)
+            task.decision = Decision(outcome, walk.snapshot.sha256)
+        name = self._spool.finish(task, walk.snapshot, walk.final(outcome), walk.slot)
         if name is CHANGED:
-            return self._defer(record, slot, _CHANGED)
+            return self._defer(walk, _CHANGED_MEANWHILE)
         if isinstance(name, Unready):
             return NotReady(name)
-        return Filed(outcome, name, sent)
+        return Filed(outcome, name, sent=walk.answer is not None)
 
-    def _defer(self, record: _Record, slot: Slot, outcome: Deferred) -> Waiting:
-        task = record.task
+    def _hold(self, walk: _Walk, outcome: Rejected) -> Held:
+        """Keep an answer that may be the configuration's fault.
+
+        It is noted before it stands: what could not be noted is better asked again than rejected unheld.
+        """
+        self._spool.note(walk.task, walk.waiting(api_code_doubted(outcome)), walk.slot)
+        walk.task.decision = Decision(outcome, walk.snapshot.sha256)
+        return Held(outcome)
+
+    def _defer(self, walk: _Walk, outcome: Deferred) -> Waiting:
+        """Write down that it waits; what the API said of these bytes is noted as such, so nobody need ask again."""
+        task = walk.task
         task.in_doubt = task.in_doubt or outcome.in_doubt
         task.last = outcome
-        # What the API said of these bytes is noted as such, so that the next run need not ask again.
-        decision = task.decision
-        note = record.final(decision.outcome) if decision else record.waiting(outcome)
-        self._spool.note(task, note, slot)
+        note = walk.final(task.decision.outcome) if task.decision else walk.waiting(outcome)
+        self._spool.note(task, note, walk.slot)
         return Waiting(outcome)
 
 
-class _Record:
-    """What the sidecar says of one attempt."""
+class _Walk:
+    """One document's walk: what its steps hand on to each other, and what its sidecar says.
 
-    def __init__(self, task: Task, snapshot: Snapshot) -> None:
+    Attributes:
+        task: the invoice.
+        holds: whether a 101 is held.
+        was_claimed: an earlier attempt had claimed it.
+        snapshot: the copy; there once it has been made.
+        slot: the room for its receipt; there once it has been reserved.
+        answer: what came of sending it; None as long as that was not done.
+    """
+
+    snapshot: Snapshot
+    slot: Slot
+
+    def __init__(self, task: Task, *, holds: bool) -> None:
         self.task = task
-        self.snapshot = snapshot
+        self.holds = holds
+        self.was_claimed = task.claimed
+        self.answer: Outcome | None = None
 
     def final(self, outcome: Delivered | Rejected) -> Receipt:
         """The receipt of what was decided, until its final name is known under the one it was dropped with."""
         problem = outcome.problem if isinstance(outcome, Rejected) else None
         if problem and self.task.in_doubt and problem.code == ORDER_CLOSED and MAY_HAVE_ARRIVED not in problem.hint:
-            problem = Problem(
-                problem.source, problem.code, problem.reason, problem.message, problem.hint + MAY_HAVE_ARRIVED
-            )
+            problem = replace(problem, hint=problem.hint + MAY_HAVE_ARRIVED)
         return self._receipt(outcome, problem, timestamp(time.time()))
 
     def waiting(self, outcome: Deferred | None, *, sending: bool = False) -> Receipt:
@@ -219,7 +242,7 @@ def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
     return Deferred(Problem(Source.VALIDATION, None, reason, message, hint_for(reason)), fault)
 
 
-_CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
+_CHANGED_MEANWHILE = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
 
 
 def _not_recordable(error: OSError) -> Deferred:
