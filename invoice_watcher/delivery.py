@@ -88,17 +88,18 @@ class Delivery:
 
     def _with_snapshot(self, walk: _Walk) -> Report:
         task = walk.task
-        verdict = self._verdict(walk)
+        verdict = walk.decided or self._verdict(walk)
         if isinstance(verdict, Unready):
             return NotReady(verdict)
         if task.look_only and isinstance(verdict, Document):
             return Fit()
-        if task.decision is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
+        if walk.decided is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
             self._spool.verify()
+            task.decision = None
         with self._spool.reserve() as walk.slot:
             if not task.claimed and (report := self._claim(walk)) is not None:
                 return report
-            return self._settle(walk, self._outcome(walk, verdict))
+            return self._settle(walk, self._send(walk, verdict) if isinstance(verdict, Document) else verdict)
 
     def _verdict(self, walk: _Walk) -> Document | Rejected | Unready:
         """Tell by its looks whether it may be sent."""
@@ -106,7 +107,7 @@ class Delivery:
         return validate(walk.task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
 
     def _unchanged_for(self, walk: _Walk) -> float:
-        """Seconds since it last changed: by its `ctime`, or since it was first seen so where the clock was set back."""
+        """Seconds since it last changed: as known before the claim, by its `ctime`, or since it was first seen so."""
         task, signature = walk.task, walk.snapshot.signature
         if not task.claimed:
             return task.unchanged_for
@@ -117,19 +118,15 @@ class Delivery:
 
     def _claim(self, walk: _Walk) -> Report | None:
         """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
-        unready = self._spool.claim(walk.task, walk.snapshot)
-        if unready is CHANGED and walk.task.claimed:
+        task, snapshot = walk.task, walk.snapshot
+        unready = self._spool.claim(task, snapshot)
+        if unready is None:  # the rename has set its ctime, which tells no longer since when it is unchanged
+            task.signature, task.seen_at = snapshot.signature, time.monotonic() - task.unchanged_for
+            return None
+        if unready is CHANGED and task.claimed:
             # Without a note the next run would take what lies in the work folder for something that was being sent.
             return self._defer(walk, _CHANGED_MEANWHILE)
-        return None if unready is None else NotReady(unready)
-
-    def _outcome(self, walk: _Walk, verdict: Document | Rejected) -> Outcome:
-        """Return what becomes of it: as it was decided of these bytes before, as they look, or as the API answers."""
-        task = walk.task
-        if task.decision is not None and task.decision.sha256 in {None, walk.snapshot.sha256}:
-            return task.decision.outcome
-        task.decision = None
-        return self._send(walk, verdict) if isinstance(verdict, Document) else verdict
+        return NotReady(unready)
 
     def _send(self, walk: _Walk, document: Document) -> Outcome:
         """Send it.
@@ -206,6 +203,14 @@ class _Walk:
         self.holds = holds
         self.was_claimed = task.claimed
         self.answer: Outcome | None = None
+
+    @property
+    def decided(self) -> Delivered | Rejected | None:
+        """What an earlier attempt came to with these very bytes; None when they have to be judged, and sent."""
+        decision = self.task.decision
+        if decision is None or decision.sha256 not in {None, self.snapshot.sha256}:
+            return None
+        return decision.outcome
 
     def final(self, outcome: Delivered | Rejected) -> Receipt:
         """The receipt of what was decided, until its final name is known under the one it was dropped with."""

@@ -47,6 +47,8 @@ NOTE = f".processing/{NAME}.json"
 CLOSED = answer(400, b'{"error": {"code": 103, "message": "Order is already shipped or cancelled"}}')
 WRONG_CODE = answer(400, b'{"error": {"code": 101, "message": "Wrong API code"}}')
 BUSY = answer(503, b"later")
+LINK = "12345.url"
+DOUBTFUL = b"[InternetShortcut]\r\nURL=https://a.example/1"  # no line end: more may follow
 
 
 @contextmanager
@@ -172,6 +174,36 @@ def test_what_is_not_ready_stays_where_it_is(box: Box) -> None:
         (box.drop / NAME).unlink()
         assert it.attempt(task) == NotReady(GONE)
         assert not it.server.connections
+
+
+def test_what_was_sent_once_need_not_prove_again_that_it_is_finished(box: Box) -> None:
+    """A file that nothing proves to be whole is given time once, and not anew after each answer that says "later"."""
+    with desk(box, answering(BUSY, answer())) as it:
+        task = it.drop(DOUBTFUL, LINK)
+        assert deferral(it.attempt(task)) == ("busy", Fault.WORLD)
+        assert isinstance(it.attempt(task), Filed)
+        assert len(it.server.requests) == 2
+
+
+def test_what_changed_in_the_work_folder_is_given_time_anew(box: Box) -> None:
+    """However long it had been unchanged before it was claimed: what may still be written is not sent."""
+    with desk(box, answering(BUSY)) as it:
+        task = it.drop(DOUBTFUL, LINK)
+        assert isinstance(it.attempt(task), Waiting)
+        box.put(f".processing/{LINK}", DOUBTFUL + b"/2")
+        report = it.attempt(task)
+        assert isinstance(report, NotReady)
+        assert report.unready.wait == pytest.approx(60.0, abs=10.0)
+        assert len(it.server.requests) == 1
+
+
+def test_what_is_decided_is_filed_however_unfinished_it_seems(box: Box) -> None:
+    """The API has answered for these bytes, so it is no matter any more whether others follow; also after a stop."""
+    with answered_while_open(box, answer(), name=LINK, raw=DOUBTFUL) as (it, held):
+        task = found_task(box.spool().recover()[0])
+        os.close(held)
+        with delivering(box, it.server.url) as delivery:
+            assert delivery.attempt(task) == Filed(Delivered(200, "{}"), LINK, sent=False)
 
 
 def test_a_deferred_invoice_waits_with_a_note(box: Box) -> None:
@@ -460,7 +492,9 @@ def test_a_claimed_document_that_was_taken_away_leaves_no_history(box: Box) -> N
 
 
 @contextmanager
-def answered_while_open(box: Box, *replies: bytes, in_doubt: bool = False) -> Iterator[tuple[Desk, int]]:
+def answered_while_open(
+    box: Box, *replies: bytes, in_doubt: bool = False, name: str = NAME, raw: bytes = PDF
+) -> Iterator[tuple[Desk, int]]:
     """Let the API answer for a document that somebody has open for writing, and the program stop; give that file."""
     held: list[int] = []
 
@@ -468,11 +502,11 @@ def answered_while_open(box: Box, *replies: bytes, in_doubt: bool = False) -> It
         for reply in replies:
             peer.request()
             if not held:
-                held.append(os.open(box.work / NAME, os.O_WRONLY))
+                held.append(os.open(box.work / name, os.O_WRONLY))
             peer.send(reply)
 
     with desk(box, play) as it:
-        task = it.drop()
+        task = it.drop(raw, name)
         task.in_doubt = in_doubt
         assert deferral(it.attempt(task)) == ("changed", Fault.FILE)
         box.reopen()

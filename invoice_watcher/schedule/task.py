@@ -31,7 +31,7 @@ class Task:
     Attributes:
         invoice: what it is.
         arrived_ns: when it was dropped, nanoseconds since the epoch.
-        signature: how the scan saw it, or how it was last copied from the work folder; None before either.
+        signature: how the scan saw it, or how it lay in the work folder last; None before either.
         unchanged_for: seconds since it last changed, when the scan saw it.
         work_name: its name in the work folder; empty until it is claimed.
         seen_at: since when it looks as `signature` says there, monotonic seconds.
