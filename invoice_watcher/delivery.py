@@ -84,7 +84,7 @@ class Delivery:
             with closing(snapshot) as walk.snapshot:
                 return self._with_snapshot(walk)
         except OSError as error:
-            return Waiting(_not_recordable(error))
+            return Waiting(_not_recordable(error, walk.answer), walk.answer)
 
     def _with_snapshot(self, walk: _Walk) -> Report:
         task = walk.task
@@ -161,7 +161,7 @@ class Delivery:
         if name is CHANGED:
             return self._defer(walk, _CHANGED_MEANWHILE)
         if isinstance(name, Unready):
-            return NotReady(name)
+            return NotReady(name, walk.answer)
         return Filed(outcome, name, sent=walk.answer is not None)
 
     def _hold(self, walk: _Walk, outcome: Rejected) -> Held:
@@ -180,7 +180,7 @@ class Delivery:
         task.last = outcome
         note = walk.final(task.decision.outcome) if task.decision else walk.waiting(outcome)
         self._spool.note(task, note, walk.slot)
-        return Waiting(outcome)
+        return Waiting(outcome, walk.answer)
 
 
 class _Walk:
@@ -250,6 +250,7 @@ def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
 _CHANGED_MEANWHILE = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
 
 
-def _not_recordable(error: OSError) -> Deferred:
+def _not_recordable(error: OSError, answer: Outcome | None) -> Deferred:
     text = f"This machine could not read or file it: {error.strerror or type(error).__name__}"
-    return _deferred_locally(Fault.OURS, "not_recordable", text)
+    asked = answer.retry_after if isinstance(answer, Deferred) else None  # which is to be heeded all the same
+    return replace(_deferred_locally(Fault.OURS, "not_recordable", text), retry_after=asked)

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Literal
 
 from invoice_watcher.audience import Attempt
-from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report
 from invoice_watcher.escaping import escape
 from invoice_watcher.hints import cure_for
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected
@@ -81,19 +81,20 @@ def log_pause(before: Pause | None, after: Pause | None) -> None:
 
 
 def attempt_of(task: Task, report: Report, waiting: int = 0) -> Attempt | None:
-    """Return what came of one attempt, as the audience hears it; None when it came to nothing."""
-    if isinstance(report, NotReady | Fit):
+    """Return what came of one attempt, as the audience hears it; None when the file was only looked at."""
+    if isinstance(report, Fit):
         return None
-    answer = task.decision.outcome if isinstance(report, Waiting) and task.decision else report.outcome
-    filed = _WORDS[type(report.outcome)] if isinstance(report, Filed) else None
+    told = report.answer if isinstance(report, NotReady) else report.answer or report.outcome
+    if told is None:
+        return None
     return Attempt(
         name=task.invoice.name,
         order_id=task.invoice.order,
-        result=_WORDS[type(answer)] if task.took is not None else None,
+        result=_WORDS[type(report.answer)] if report.answer else None,
         seconds=task.took,
-        filed=filed,
+        filed=_WORDS[type(report.outcome)] if isinstance(report, Filed) else None,
         filed_as=report.name if isinstance(report, Filed) else "",
-        problem=getattr(report.outcome, "problem", None),
+        problem=getattr(told, "problem", None),
         waiting=waiting,
     )
 

@@ -141,6 +141,7 @@ class Queue:
         looked_at, task.look_only = task.look_only, False
         if looked_at and not isinstance(report, Fit):
             self.schedule.withdraw(task)
+        self._hear_unfiled(task, report, now)
         queue = task.invoice.queue
         match report:
             case Filed(outcome, _, True):
@@ -170,9 +171,9 @@ class Queue:
             self.schedule.hasten(now)
             self._inspection.end()
 
-    def _answered(self, task: Task, now: float, *, delivered: bool) -> None:
+    def _answered(self, task: Task, now: float, *, delivered: bool, filed: bool = True) -> None:
         self._answers += 1
-        self._turn(self._breaker.answered(task.invoice.queue, now, delivered=delivered), now)
+        self._turn(self._breaker.answered(task.invoice.queue, now, delivered=delivered, filed=filed), now)
 
     def _changed(self, task: Task, now: float, wait: float = _CHANGED_AGAIN) -> None:
         """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
@@ -180,6 +181,11 @@ class Queue:
         task.failures += self.pause is not None
         self._turn(self._breaker.withdrawn(task.invoice.queue, due if task.claimed else now), now)
         self._again(task, now + wait)
+
+    def _hear_unfiled(self, task: Task, report: Report, now: float) -> None:
+        """Take in what the API decided in this attempt, though that could not be filed: it is there."""
+        if isinstance(report, Waiting | NotReady) and report.answer is not None and task.decision is not None:
+            self._answered(task, now, delivered=isinstance(report.answer, Delivered), filed=False)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
         if outcome.fault is Fault.FILE:

@@ -338,8 +338,11 @@ def test_an_answer_is_kept_when_it_cannot_be_filed(
 
     with desk(box, play) as it:
         task = it.drop()
-        for _ in range(2):
-            assert deferral(it.attempt(task)) == ("not_recordable", Fault.OURS)
+        for is_first in (True, False):
+            report = it.attempt(task)
+            assert deferral(report) == ("not_recordable", Fault.OURS)
+            assert isinstance(report, Waiting)
+            assert isinstance(report.answer, Rejected if folder == "failed" else Delivered) == is_first
         assert box.files()[f".processing/{NAME}"] == PDF
         monkeypatch.undo()
         report = it.attempt(task)
@@ -347,6 +350,39 @@ def test_an_answer_is_kept_when_it_cannot_be_filed(
         assert not report.sent
         assert len(it.server.requests) == 1
     assert box.names() == {f"{folder}/{NAME}", f"{folder}/{NAME}.json"}
+
+
+def test_an_answer_is_reported_when_its_document_cannot_be_moved(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is mounted on it meanwhile: the upload counts, and the API is known to be there."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        monkeypatch.setattr(syscalls, "_libc", OldKernel(errno.EBUSY))
+        peer.send(answer())
+
+    with desk(box, play) as it:
+        task = it.drop()
+        report = it.attempt(task)
+        assert isinstance(report, NotReady)
+        assert report.unready.reason.startswith("may not be moved")
+        assert report.answer == Delivered(200, "{}")
+        monkeypatch.undo()
+        assert it.attempt(task) == Filed(Delivered(200, "{}"), NAME, sent=False)
+
+
+def test_a_retry_after_is_heeded_though_it_cannot_be_noted(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fails as the API asks to be left alone for a while."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        monkeypatch.setattr(os, "rename", failing(errno.EIO))
+        peer.send(answer(503, b"later", "Retry-After: 600"))
+
+    with desk(box, play) as it:
+        report = it.attempt(it.drop())
+    assert deferral(report) == ("not_recordable", Fault.OURS)
+    assert isinstance(report, Waiting)
+    assert report.outcome.retry_after == 600
 
 
 def test_nothing_is_sent_that_could_not_be_recorded(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
