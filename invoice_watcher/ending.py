@@ -31,8 +31,8 @@ class Filed:
 class Waiting:
     """It lies in the work folder, or still in the drop folder when it could not even be claimed.
 
-    `answer` differs from `outcome` when the API answered, and it was this machine, or a change of the file, that kept the
-    answer from being filed.
+    `answer` differs from `outcome` when the API answered, and this machine, or a change of the file, kept it from
+    being filed.
     """
 
     outcome: Deferred
