@@ -293,4 +293,4 @@ class Daemon:
 
 
 def _left_behind(report: Waiting) -> Unready:
-    return Unready(report.outcome.problem.message)
+    return Unready(f"has to wait: {report.outcome.problem.message}")
