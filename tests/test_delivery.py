@@ -23,6 +23,7 @@ from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Delivered, Fault, Rejected
 from invoice_watcher.policy import keeps_failing
 from invoice_watcher.queue import Queue
+from invoice_watcher.receipt import error_of
 from invoice_watcher.resumption import resumed
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import GONE
@@ -629,6 +630,28 @@ def found_task(found: Recovered | Completed) -> Task:
     """Return the task that a restart makes of what it found."""
     assert isinstance(found, Recovered)
     return resumed(found, NAMING, lambda _: None)
+
+
+def test_why_a_document_waits_is_still_known_after_a_stop(box: Box) -> None:
+    """People are told what the API said last, not nothing, until it is tried again; and so does its note, till then."""
+    noted: list[Receipt] = []
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        noted.append(box.receipt(NOTE))
+        peer.send(answer())
+
+    with desk(box, answering(BUSY)) as it:
+        it.attempt(it.drop())
+        told = it.note
+    box.reopen()
+    task = found_task(box.spool().recover()[0])
+    assert task.last is not None
+    assert error_of(task.last.problem) == told.error
+    with RawServer(play) as server, delivering(box, server.url) as delivery:
+        assert isinstance(delivery.attempt(task), Filed)
+    assert noted[0].sending
+    assert (noted[0].error, noted[0].http_status, noted[0].response) == (told.error, told.http_status, told.response)
 
 
 def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box) -> None:
