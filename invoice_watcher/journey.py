@@ -89,11 +89,9 @@ def attempt_of(task: Task, report: Report, waiting: int = 0) -> Attempt | None:
         return None
     return Attempt(
         name=task.invoice.name,
-        order_id=task.invoice.order,
         result=_WORDS[type(report.answer)] if report.answer else None,
         seconds=task.took,
         filed=_WORDS[type(report.outcome)] if isinstance(report, Filed) else None,
-        filed_as=report.name if isinstance(report, Filed) else "",
         problem=getattr(told, "problem", None),
         waiting=waiting,
     )

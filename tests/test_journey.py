@@ -28,9 +28,9 @@ def told(task: Task, report: Report) -> Attempt:
 
 
 def test_a_delivery() -> None:
-    """A delivered invoice is told with its order, its place, and the time that its upload took."""
+    """A delivered invoice is told with its name and the time that its upload took."""
     attempt = told(sent(), Filed(DELIVERED, "12345.2.pdf", sent=True))
-    assert attempt == Attempt("12345.1.pdf", "12345", "delivered", 0.5, "delivered", "12345.2.pdf", None)
+    assert attempt == Attempt("12345.1.pdf", "delivered", 0.5, "delivered", None)
 
 
 def test_a_rejection_by_the_api() -> None:
