@@ -1,10 +1,11 @@
 """One invoice, from the drop folder to its place: joins what was decided to what is done.
 
 The walk: snapshot, validate, reserve room for the receipt, claim, send, file away. `Delivery.attempt` makes it once and
-reports; what comes next is the daemon's business. Guarantees: nothing is sent that could not be recorded; nothing is
-filed that is not, byte for byte, what was sent; what the API said is never thrown away for a fault of this machine (it
-stays in the task as its `decision`, and filing is tried again without sending). Raises FolderLostError when the folders
-are not what they were; every other fault of the machine becomes a `Deferred`.
+reports; what comes next is the queue's business. Guarantees: nothing is sent that could not be recorded; nothing is
+filed as answered that is not, byte for byte, what was sent; what the API said is never thrown away for a fault of this
+machine (it stays in the task as its `decision`, and filing is tried again without sending). Raises FolderLostError when
+the folders are not what they were. Every other fault of the machine is reported as `Waiting`, for this machine's sake
+(`Fault.OURS`); what keeps this one file alone from being read or moved as `NotReady`.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ class Delivery:
         with self._spool.reserve() as walk.slot:
             if not task.claimed and (report := self._claim(walk)) is not None:
                 return report
-            return self._settle(walk, self._send(walk, verdict) if isinstance(verdict, Document) else verdict)
+            outcome = self._send(walk, verdict) if isinstance(verdict, Document) else verdict
+            return self._settle(walk, outcome)
 
     def _verdict(self, walk: _Walk) -> Document | Rejected | Unready:
         """Tell by its looks whether it may be sent."""
