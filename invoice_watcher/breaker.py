@@ -3,7 +3,7 @@
 The states: *flowing*; *paused* until the next probe is due; *probing*, one file at a time, while paused. What an
 attempt came to moves between them:
 
-    flowing ── the operator's or our own fault; a Retry-After; the world's fault for three queues in a row ──▶ paused
+    flowing ── the operator's or our own fault; a Retry-After; the world's fault for three lanes in a row ──▶ paused
     paused ──(when due)──▶ probing ── any answer that is about the document ──▶ flowing
                               └────── a fault ──▶ paused, for longer (back-off)
 
@@ -33,7 +33,7 @@ class Pause:
     Attributes:
         not_before: the API asked not to be called before then, and an answer to an earlier call does not change that.
         rotate: the fault may lie with the probed documents themselves, so probes should try others too.
-        probing: the queue whose file is the probe under way; None between probes.
+        probing: the lane whose file is the probe under way; None between probes.
     """
 
     problem: Problem
@@ -52,7 +52,7 @@ class Breaker:
     Attributes:
         initial: seconds until the first probe.
         longest: seconds between probes at most.
-        failed: the queues that met the world's fault since the last success.
+        failed: the lanes that met the world's fault since the last success.
         refused: the orders that were answered 101, in a row, before anything was ever delivered.
         proven: something was delivered with this API code.
     """
@@ -68,13 +68,13 @@ class Breaker:
         """Tell whether a file may be sent now; while paused, only one, and only when a probe is due."""
         return self.pause is None or (self.pause.probing is None and now >= self.pause.probe_at)
 
-    def started(self, queue: str) -> Breaker:
-        """A file of `queue` is being sent; while paused it is the probe."""
+    def started(self, lane: str) -> Breaker:
+        """A file of `lane` is being sent; while paused it is the probe."""
         if self.pause is None:
             return self
-        return replace(self, pause=replace(self.pause, probing=queue))
+        return replace(self, pause=replace(self.pause, probing=lane))
 
-    def answered(self, queue: str, now: float, *, delivered: bool, filed: bool = True) -> Breaker:
+    def answered(self, lane: str, now: float, *, delivered: bool, filed: bool = True) -> Breaker:
         """The API answered about a document, whatever it said: it is there, so everything may flow.
 
         But for what keeps this machine from filing: where the answer could not be `filed`, that pause goes on.
@@ -84,43 +84,43 @@ class Breaker:
         after = replace(self, failed=frozenset(), refused=frozenset(), proven=self.proven or delivered)
         if not filed and self.pause is not None and self.pause.fault is Fault.OURS:
             return after
-        return replace(after, pause=self._asked(now)).withdrawn(queue)
+        return replace(after, pause=self._asked(now)).withdrawn(lane)
 
-    def withdrawn(self, queue: str, until: float = 0.0) -> Breaker:
-        """A file of `queue` came to nothing before it was sent (gone, or not ready): no news about the API.
+    def withdrawn(self, lane: str, until: float = 0.0) -> Breaker:
+        """A file of `lane` came to nothing before it was sent (gone, or not ready): no news about the API.
 
         The next probe is as due as this one was, but not before `until`.
         """
-        if self.pause is None or self.pause.probing != queue:
+        if self.pause is None or self.pause.probing != lane:
             return self
         return replace(self, pause=replace(self.pause, probing=None, probe_at=max(self.pause.probe_at, until)))
 
-    def recorded(self, queue: str, now: float) -> Breaker:
-        """A file of `queue` was filed away without being sent: this machine is well, of the API there is no news."""
+    def recorded(self, lane: str, now: float) -> Breaker:
+        """A file of `lane` was filed away without being sent: this machine is well, of the API there is no news."""
         ours = self.pause is not None and self.pause.fault is Fault.OURS
-        return (replace(self, pause=self._asked(now)) if ours else self).withdrawn(queue)
+        return (replace(self, pause=self._asked(now)) if ours else self).withdrawn(lane)
 
-    def wrong_api_code(self, queue: str, problem: Problem, now: float) -> Breaker:
+    def wrong_api_code(self, lane: str, problem: Problem, now: float) -> Breaker:
         """The API answered 101 for an order that was sent before anything was ever delivered."""
         if self.proven:
-            return self.answered(queue, now, delivered=False)
+            return self.answered(lane, now, delivered=False)
         doubted = self.pause is not None and self.pause.problem.code == WRONG_API_CODE
-        refused = self.refused | {queue}
+        refused = self.refused | {lane}
         stays = doubted or len(refused) >= IN_A_ROW
         after = replace(self, refused=refused, failed=frozenset(), pause=self.pause if stays else self._asked(now))
         if stays:
-            return _paused(after, queue, _Cause(problem, Fault.OPERATOR, None, rotate=True), now, 1.0)
-        return after.withdrawn(queue)
+            return _paused(after, lane, _Cause(problem, Fault.OPERATOR, None, rotate=True), now, 1.0)
+        return after.withdrawn(lane)
 
-    def deferred(self, queue: str, outcome: Deferred, now: float, chance: float) -> Breaker:
+    def deferred(self, lane: str, outcome: Deferred, now: float, chance: float) -> Breaker:
         """An attempt met a fault that is not the document's, as far as one can tell."""
-        failed = self.failed | {queue} if outcome.fault is Fault.WORLD else self.failed
+        failed = self.failed | {lane} if outcome.fault is Fault.WORLD else self.failed
         after = replace(self, failed=failed)
         at_once = outcome.fault is not Fault.WORLD or outcome.retry_after is not None
         if self.pause is not None or at_once or len(failed) >= IN_A_ROW:
             rotate = outcome.reached or outcome.fault is Fault.OURS
             cause = _Cause(outcome.problem, outcome.fault, outcome.retry_after, rotate)
-            return _paused(after, queue, cause, now, chance)
+            return _paused(after, lane, cause, now, chance)
         return after
 
     def _asked(self, now: float) -> Pause | None:
@@ -136,11 +136,11 @@ class _Cause:
     rotate: bool
 
 
-def _paused(breaker: Breaker, queue: str, cause: _Cause, now: float, chance: float) -> Breaker:
+def _paused(breaker: Breaker, lane: str, cause: _Cause, now: float, chance: float) -> Breaker:
     """Pause, or go on pausing; only the probe's own failure makes the pauses longer."""
     before = breaker.pause
     asked = max(now + (cause.retry_after or 0.0), before.not_before if before else now)
-    if before is not None and before.probing != queue:
+    if before is not None and before.probing != lane:
         return replace(breaker, pause=replace(before, probe_at=max(before.probe_at, asked), not_before=asked))
     probes = before.probes + 1 if before else 0
     probe_at = max(asked, now + _probe_wait(probes, breaker.initial, breaker.longest, chance))

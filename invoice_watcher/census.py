@@ -34,6 +34,7 @@ _TEXTS: dict[State, str] = {
     "suspect": "was being sent when the program died, and is sent again, alone",
     "held": "was answered, and it is being found out whose fault that answer is",
     "unfiled": "was answered, and is filed as soon as this machine can",
+    "unread": "is left as it is until the next start, for it or its note cannot be read",
 }
 
 
@@ -50,18 +51,14 @@ class Census:
         """How many files wait, those under way included."""
         return self._queue.waiting + self._lookout.more
 
-    @property
     def changing(self) -> Hashable:
-        """What makes the record another one, but for the time; cheap."""
+        """Return what makes the record another one, but for the time; cheap, to be asked in each turn of the loop."""
         pause = self._queue.pause
-        if pause is None:
-            self._paused_at = None
-        elif self._paused_at is None:
-            self._paused_at = time.time()
         why = pause and (pause.problem.reason, pause.probing is None, pause.probe_at)
+        since = self._paused_since(pause)
         under_way = self._queue.schedule.under_way
         left_alone = len(self._lookout.left_alone)
-        return self.waiting, under_way, self._tally.delivered, self._tally.rejected, why, left_alone
+        return self.waiting, under_way, self._tally.delivered, self._tally.rejected, why, since, left_alone
 
     def standing(self, *, is_over: bool = False) -> Standing:
         """Make the record."""
@@ -73,7 +70,7 @@ class Census:
             started_at=timestamp(tally.started_at),
             as_of=timestamp(now),
             is_over=is_over,
-            pause=self._paused(self._queue.pause, now),
+            pause=self._paused(self._queue.pause),
             waiting=self.waiting,
             oldest=None if oldest_ns is None or not self.waiting else timestamp(oldest_ns / 1e9),
             delivered=tally.delivered,
@@ -86,12 +83,15 @@ class Census:
         )
 
     def waiter(self, name: str) -> Waiter | None:
-        """Return how one file of the drop folder (or once dropped under this name) stands; None for one unheard of."""
+        """Return how one file of the drop folder (or once dropped under this name) stands; None for one unheard of.
+
+        Args:
+            name: as the record has it, see `encodable`.
+        """
         for task in self._tasks():
-            if task.invoice.name == name:
+            if encodable(task.invoice.name) == name:
                 return self._of_task(task)
-        unfinished = self._lookout.unfinished(name)
-        return _of_unfinished(unfinished) if unfinished else None
+        return next((_of_unfinished(one) for one in self._lookout.unfinished if encodable(one.name) == name), None)
 
     def _tasks(self) -> Iterator[Task]:
         return chain(self._queue.schedule.tasks(), self._queue.aside)
@@ -99,7 +99,7 @@ class Census:
     def _files(self) -> Iterator[Waiter]:
         tasks = heapq.nsmallest(MOST_NAMED, self._tasks(), key=lambda task: task.arrived_ns)
         yield from map(self._of_task, tasks)
-        yield from map(_of_unfinished, islice(self._lookout.all_unfinished(), MOST_NAMED - len(tasks)))
+        yield from map(_of_unfinished, islice(self._lookout.unfinished, MOST_NAMED - len(tasks)))
 
     def _of_task(self, task: Task) -> Waiter:
         ahead = self._queue.schedule.ahead_of(task)
@@ -119,6 +119,8 @@ class Census:
         )
 
     def _state(self, task: Task) -> State:
+        if task.unread:
+            return "unread"
         if self._queue.schedule.holds_under_way(task):
             return "sending"
         if task.decision is not None:
@@ -129,8 +131,9 @@ class Census:
             return "paused"
         return "deferred" if task.claimed else "ready"
 
-    def _paused(self, pause: Pause | None, now: float) -> Paused | None:
-        if pause is None:
+    def _paused(self, pause: Pause | None) -> Paused | None:
+        since = self._paused_since(pause)
+        if pause is None or since is None:
             return None
         problem = error_of(pause.problem)
         return Paused(
@@ -139,9 +142,17 @@ class Census:
             hint=problem.hint,
             cure=cure_for(problem.reason),
             fault=pause.fault,
-            since=timestamp(self._paused_at or now),
+            since=timestamp(since),
             next_try=None if pause.probing else _wall(pause.probe_at),
         )
+
+    def _paused_since(self, pause: Pause | None) -> float | None:
+        """Return when the pause was seen first, by the wall's clock, which the queue does not know."""
+        if pause is None:
+            self._paused_at = None
+        elif self._paused_at is None:
+            self._paused_at = time.time()
+        return self._paused_at
 
     def _oldest_ns(self) -> int | None:
         aside = (task.arrived_ns for task in self._queue.aside)
@@ -168,8 +179,8 @@ def _of_unfinished(found: Unfinished) -> Waiter:
         name=encodable(found.name),
         order_id=None,
         folder="drop",
-        size=found.signature.size,
-        since=timestamp(found.signature.ctime_ns / 1e9),
+        size=found.size,
+        since=timestamp(found.changed_ns / 1e9),
         state="settling",
         text=encodable(found.text),
         next_try=_wall(found.again_at),

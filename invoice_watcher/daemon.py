@@ -1,9 +1,10 @@
-"""The loop: recover, look, send, file away; wait for a hint, a report, a deadline, or a signal.
+"""The loop: recover, look, send, file away; wait for a hint, a report, a question, a deadline, or a signal.
 
-Everything that is decided happens in the one thread that runs `Daemon.run`; workers only make attempts, the watch and
-the signals only post a message. Guarantees: a stop ends within the grace period, with every document in one of the
-four folders; a broken new configuration changes nothing; a folder that went away is waited for, never made anew.
-Raises ConfigError, FolderError and FolderInUseError at the start; a bug in a worker is raised here.
+Everything that is decided happens in the one thread that runs `Daemon.run`; workers only make attempts, and they, the
+watch, the signals and the control socket only post a message. Guarantees: a run ends within the grace period and some
+seconds, with every document in one of the four folders, and each report of its workers taken. Raises FolderError and
+FolderInUseError where the folders cannot be had at the start, FolderError when they are not what they were; and what a
+worker raises, which is a bug.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from invoice_watcher.census import Census
 from invoice_watcher.complaints import Complaints
 from invoice_watcher.control import Question
 from invoice_watcher.delivery import Delivery
-from invoice_watcher.ending import Filed, Fit, NotReady, Report, Waiting
+from invoice_watcher.ending import Attempted, Filed, Fit, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
 from invoice_watcher.heartbeat import Heartbeat
 from invoice_watcher.journey import attempt_of, log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.naming import naming_of
+from invoice_watcher.once import Once, Result
 from invoice_watcher.outcome import Delivered
 from invoice_watcher.queue import Queue
 from invoice_watcher.resumption import resumed
@@ -44,23 +46,21 @@ if TYPE_CHECKING:
 
     from invoice_watcher.config import Config, Secret
     from invoice_watcher.schedule import Task
-    from invoice_watcher.service import Notifier
+    from invoice_watcher.service import Supervisor
 
 _AFTER_GRACE = 10.0
-_ONCE_ATTEMPTS = 3
 
 _log = logging.getLogger(__name__)
 
-Attempted: TypeAlias = "tuple[Task, Report | BaseException]"
-Posted: TypeAlias = "Attempted | Question"
+
+Posted: TypeAlias = Attempted | Question
 
 
 class End(Enum):
-    """Why a run ended."""
+    """How a run ended: it was asked to stop, or had nothing more to do; or another configuration is to follow it."""
 
     STOPPED = "stopped"
     RELOAD = "reload"
-    IDLE = "idle"
 
 
 class Daemon:
@@ -71,7 +71,7 @@ class Daemon:
         config: Config,
         api_code: Secret,
         mailbox: Mailbox[Posted],
-        notifier: Notifier,
+        supervisor: Supervisor,
         *,
         audience: Audience | None = None,
         create: bool = True,
@@ -83,14 +83,14 @@ class Daemon:
         Args:
             config: what to do.
             api_code: the secret.
-            mailbox: where signals and hints arrive.
-            notifier: tells the service manager how things stand.
+            mailbox: where signals, hints, reports and questions arrive.
+            supervisor: the service manager, which is told how things stand.
             audience: who hears how things stand, and of every attempt.
             create: make missing folders.
             kept: what the run before had in its `kept`, on these same folders.
-            tally: what the runs before came to, to go on with.
+            tally: what was filed in the runs before, to go on with.
         """
-        self._config, self._mailbox, self._notifier = config, mailbox, notifier
+        self._config, self._mailbox, self._supervisor = config, mailbox, supervisor
         self._naming = naming_of(config)
         folders = Folders(config.drop_dir, config.done_dir, config.failed_dir, config.work_dir, create=create)
         self._spool = Spool(folders, largest=config.max_size, receipts=config.receipts, layout=config.done_layout)
@@ -101,16 +101,15 @@ class Daemon:
         rules = RetryRules(config.retry.initial, config.retry.max, config.retry.max_attempts)
         self._queue = Queue(rules, config.api.workers, config.max_size)
         self._uploader = Uploader(config.api, api_code)
-        self._delivery = Delivery(self._spool, self._uploader, Limits.of(config), mailbox.answered)
-        self._workers = Workers(self._queue.most_under_way, self._attempt, lambda *result: mailbox.post(result))
+        self._delivery = Delivery(self._spool, self._uploader, Limits.of(config), mailbox.place_freed)
+        self._workers = Workers(self._queue.most_under_way, self._attempt, self._post)
         self._audience = audience or Audience()
-        self._heartbeat = Heartbeat(notifier)
+        self._heartbeat = Heartbeat(supervisor)
         self._kept = kept or {}
-        self._is_stopping = self._reload_again = False  # again: asked for while the run wound down
-        self._moved_at = time.monotonic()
-        self.tally = tally or Tally()
-        self._census = Census(config.drop_dir, self._queue, self._lookout, self.tally)
-        self.was_ready = self.is_over = False
+        self._once = Once(self._queue, self._lookout, config.settle.incomplete_after)
+        self._tally = tally or Tally()
+        self._census = Census(config.drop_dir, self._queue, self._lookout, self._tally)
+        self.was_ready = self.is_over = self._is_stopping = self._reload_again = False
 
     def run(self, *, once: bool = False, reload: Callable[[], bool] = lambda: False) -> End:
         """Work until a signal says otherwise; then wind down and let go of everything (`is_over` tells whether).
@@ -120,30 +119,38 @@ class Daemon:
             reload: called on SIGHUP; True to end this run, for another configuration is ready.
         """
         try:
-            self._recover()
-            if not once:
-                self._lookout.start()
-            end = self._loop(once=once, reload=reload)
-            if end is not End.RELOAD:
-                self._notifier.stopping()
-            self._wind_down()
-        except FolderError:
-            self._wind_down()  # what is under way is filed through the folders that were opened
-            if not self._is_stopping:
-                raise
-            end = End.STOPPED
+            end = self._work(once=once, reload=reload)
+            self._wind_down()  # after a FolderError too: through the folders that were opened
         finally:
             self._close()
-        self.tally.waiting, self.tally.stopped = self._census.waiting, self._is_stopping
         if self._is_stopping:
             self._audience.tell_now(self._census.standing(is_over=True))
             return End.STOPPED
+        if isinstance(end, FolderError):
+            raise end
         return end
 
     @property
     def kept(self) -> dict[str, Task]:
-        """What the API has answered and could not be filed yet, by its name in the work folder."""
+        """What was decided of and could not be filed yet, by its name in the work folder."""
         return {**self._kept, **{task.work_name: task for task in self._queue.schedule.claimed() if task.decision}}
+
+    @property
+    def result(self) -> Result:
+        """What it came to so far, all runs with the same tally included."""
+        return Result(self._tally.delivered, self._tally.rejected, self._census.waiting, self._is_stopping)
+
+    def _work(self, *, once: bool, reload: Callable[[], bool]) -> End | FolderError:
+        try:
+            self._recover()
+            if not once:
+                self._lookout.start()
+            end = self._loop(once=once, reload=reload)
+        except FolderError as error:
+            return error
+        if end is not End.RELOAD:
+            self._supervisor.stopping()
+        return end
 
     def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
         while True:
@@ -152,12 +159,12 @@ class Daemon:
                 self._lookout.look(self._queue.schedule, busy=self._is_busy())
             self._start_what_may(now)
             if not self.was_ready:
-                self._notifier.ready()
+                self._supervisor.ready()
                 _log.info("ready: watching %s", self._config.drop_dir)
                 self.was_ready = True
-            if once and self._is_done():
-                return End.IDLE
-            self._audience.tell(now, self._census.changing, self._census.standing)
+            if once and self._once.is_done():
+                return End.STOPPED
+            self._audience.tell(now, self._census.changing(), self._census.standing)
             if now >= self._heartbeat.due:
                 self._heartbeat.beat(now, self._expected())
             message = self._mailbox.next(self._patience())
@@ -172,6 +179,9 @@ class Daemon:
         with affinity.spread(task.signature.size if task.signature else affinity.LARGE):
             return self._delivery.attempt(task, hold_wrong_api_code=self._queue.may_hold)
 
+    def _post(self, task: Task, report: Report | BaseException) -> None:
+        self._mailbox.post(Attempted(task, report))
+
     def _start_what_may(self, now: float) -> None:
         """Begin what may begin; nothing, once somebody has asked for a stop."""
         while not (self._queue.is_full or self._mailbox.holds_stop or signals.is_stop_sent()):
@@ -180,16 +190,16 @@ class Daemon:
             self._workers.give(task)
 
     def _take(self, message: Signal | Posted | None) -> None:
-        if message is Signal.HINT:
-            self._lookout.hinted()
-        elif isinstance(message, Question):
-            message.answer(self._census.standing(), self._census.waiter(message.name) if message.name else None)
-        elif isinstance(message, tuple):
-            task, report = message
-            if isinstance(report, BaseException):
-                self._queue.schedule.finished(task)
-                raise report
-            self._take_report(task, report)
+        match message:
+            case Signal.HINT:
+                self._lookout.hinted()
+            case Question(name=name):
+                message.answer(self._census.standing(), self._census.waiter(name) if name else None)
+            case Attempted(task, report):
+                if isinstance(report, BaseException):
+                    self._queue.schedule.finished(task)
+                    raise report
+                self._take_report(task, report)
 
     def _take_report(self, task: Task, report: Report) -> None:
         before = self._queue.pause
@@ -202,9 +212,9 @@ class Daemon:
             self._lookout.not_ready(task, _left_behind(report))
         elif isinstance(report, Filed):
             self._complaints.over(task.invoice.name)
-            self.tally.count(task.invoice, report.name, delivered=isinstance(report.outcome, Delivered))
+            self._tally.count(task.invoice, report.name, delivered=isinstance(report.outcome, Delivered))
         if not isinstance(report, NotReady | Fit):
-            self._moved_at = time.monotonic()
+            self._once.moved()
         log_report(task, report)
         log_pause(before, self._queue.pause)
         if self._audience.attempts and (attempt := attempt_of(task, report, self._census.waiting)):
@@ -229,19 +239,6 @@ class Daemon:
             "an upload": None if given_at is None else given_at + deadline,
         }
 
-    def _is_done(self) -> bool:
-        """Whether `--once` can do no more: nothing under way, and what is left would only be waited for."""
-        schedule = self._queue.schedule
-        if schedule.under_way or self._lookout.is_looking:
-            return False
-        stalled = time.monotonic() > self._moved_at + self._config.settle.incomplete_after
-        if stalled or self._queue.pause is not None:
-            return True
-        soon = any(task.attempts < _ONCE_ATTEMPTS or task.decision for task in schedule.claimed())
-        if soon or schedule.ready or self._queue.is_holding:
-            return False
-        return not self._lookout.expects_more()
-
     def _recover(self) -> None:
         """Take up what an earlier run left in the work folder."""
         for found in self._spool.recover():
@@ -265,8 +262,6 @@ class Daemon:
             _log.warning("breaking off what did not end by itself: %d", self._queue.schedule.under_way)
             self._uploader.stop()
             self._drain(_AFTER_GRACE)
-        if self._reload_again:
-            self._mailbox.post(Signal.RELOAD)
 
     def _drain(self, patience: float) -> bool:
         """Take reports until nothing is under way; False when patience ran out, or a second stop came."""
@@ -288,8 +283,11 @@ class Daemon:
         self._uploader.stop()
         self.is_over = self._workers.stop(patience=1.0)
         if self.is_over:  # a descriptor that a thread still uses must not be given to another file
+            self._drain(0.0)  # what was reported since: the next run does not know these tasks
             self._uploader.close()
             self._spool.close()
+        if self._reload_again:
+            self._mailbox.post(Signal.RELOAD)
 
 
 def _left_behind(report: Waiting) -> Unready:

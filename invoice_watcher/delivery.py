@@ -74,7 +74,7 @@ class Delivery:
             task: the invoice; no other worker may hold it.
             hold_wrong_api_code: do not reject what the API answers 101, for it may be the configuration's fault.
         """
-        task.took, task.answered = None, False
+        task.took, task.place_free = None, False
         walk = _Walk(task, holds=hold_wrong_api_code)
         try:
             snapshot = self._spool.snapshot(task)
@@ -146,7 +146,7 @@ class Delivery:
         task.took = time.monotonic() - began
         task.crashes = 0  # this program has outlived it
         if isinstance(answer, Delivered) and task.took > _SLOW:
-            task.answered = True
+            task.place_free = True
             self._on_answer()
         return answer
 

@@ -6,10 +6,11 @@ The `answer` of a report is what came of sending the document in this very attem
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from invoice_watcher.outcome import Deferred, Delivered, Outcome, Rejected
+    from invoice_watcher.schedule import Task
     from invoice_watcher.settling import Unready
 
 
@@ -65,3 +66,10 @@ class Fit:
 
 
 Report: TypeAlias = Filed | Waiting | Held | NotReady | Fit
+
+
+class Attempted(NamedTuple):
+    """An attempt that ended: with a report, or with the exception that broke it off."""
+
+    task: Task
+    report: Report | BaseException

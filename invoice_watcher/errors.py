@@ -1,19 +1,19 @@
-"""Every exception this program raises on purpose, and the exit status each one ends in.
+"""What the commands end with: the exit statuses, and every exception that carries one up to the command line.
 
     InvoiceWatcherError
     ├── ConfigError         the administrator's: the configuration cannot be used              78
     ├── FolderError         the administrator's: a folder is missing, split over file systems,
     │   │                   or may not be written                                              78
-    │   ├── FolderLostError a folder went away, or changed identity, while the daemon ran      (waits)
+    │   ├── FolderLostError a folder went away, or changed identity, while the program ran     78 (a daemon waits)
     │   └── FolderUnavailableError   this machine's: the disk is full, read-only or ailing, or
     │                       too many files are open; it may pass                               75 (a daemon waits)
     ├── FolderInUseError    another instance holds the folder                                  75
-    ├── ControlError        the running program cannot be asked how things stand                   75
+    ├── ControlError        the running program cannot be asked how things stand               75
     ├── StuckError          uploads that would not end hold the folders                        75
     └── MissingExtraError   an optional part was asked for and is not installed                 2
 
-What becomes of an *invoice* is never an exception: it is an `outcome`. Whatever else escapes is a bug, and
-shows its traceback.
+What becomes of an *invoice* is never an exception: it is an `outcome`. What one unit raises for its callers alone
+(`receipt.ReceiptError`, say) stands there. Whatever else escapes is a bug, and shows its traceback.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class ExitStatus(IntEnum):
     """The program's exit statuses; 75 and 78 are EX_TEMPFAIL and EX_CONFIG of BSD's sysexits.h."""
 
     OK = 0
-    REJECTED = 1
+    FAILED = 1  # an invoice was rejected, a check failed, or not all that was asked for could be done or printed
     USAGE = 2
-    WAITING = 75
+    WAITING = 75  # nothing is wrong with what was asked for; it may do later
     CONFIG = 78
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from invoice_watcher.service import Notifier
+    from invoice_watcher.service import Supervisor
 
 _log = logging.getLogger(__name__)
 
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 class Heartbeat:
     """Feeds one watchdog."""
 
-    def __init__(self, notifier: Notifier) -> None:
+    def __init__(self, supervisor: Supervisor) -> None:
         """Start with the first sign of life due at once; never, where nobody expects one."""
-        period = notifier.watchdog_period()
-        self._notifier = notifier
+        period = supervisor.watchdog_period()
+        self._supervisor = supervisor
         self._period = period or 0.0
         self._patience = 2 * self._period  # the manager's own: what it grants the program, it grants each part of it
         self._told = ""
@@ -44,7 +44,7 @@ class Heartbeat:
         self.due = now + self._period
         stuck = [what for what, moment in expected.items() if moment is not None and moment + self._patience < now]
         if not stuck:
-            self._notifier.watchdog()
+            self._supervisor.watchdog()
         elif stuck[0] != self._told:
             self._told = stuck[0]
             _log.critical("%s does not come to an end; the service manager will start the program anew", stuck[0])

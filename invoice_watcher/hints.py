@@ -1,6 +1,6 @@
 """What to do, in plain words: one hint for each reason, and a cure where an administrator has to act.
 
-A clerk who sees only the folder reads the hint in the sidecar. Each says what happened and what to do next, and names
+A clerk who sees only the folder reads the hint in the receipt. Each says what happened and what to do next, and names
 no machinery; that is for the cures, which stand in the log. Pure; nothing raises: a reason without words of its own
 gets `DEFAULT`.
 """
@@ -19,7 +19,7 @@ MAY_HAVE_ARRIVED = (
     "before you send the invoice another way."
 )
 
-NOTE_ALONE = "This is only the note beside a document: delete it, and move the document alone."
+RECEIPT_ALONE = "This is only the receipt of a document: delete it, and move the document alone."
 
 _HINTS = {
     # What the API says about an order or a document.

@@ -63,7 +63,7 @@ class Invoice:
         return None if self.order_id is None else str(self.order_id)
 
     @property
-    def queue(self) -> str:
+    def lane(self) -> str:
         """What is delivered one after another, never side by side: the files of one order."""
         return self.order_id or self.name
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from invoice_watcher.control import Question
     from invoice_watcher.metrics import Metrics
     from invoice_watcher.notify import Notify
-    from invoice_watcher.service import Notifier
+    from invoice_watcher.service import Supervisor
     from invoice_watcher.standing import Standing
 
 _NO_METRICS = (
@@ -56,14 +56,14 @@ class Listener:
 class Listeners:
     """The audience of one process."""
 
-    def __init__(self, notifier: Notifier, post: Callable[[Question], None]) -> None:
+    def __init__(self, supervisor: Supervisor, post: Callable[[Question], None]) -> None:
         """Begin; all but the service manager wait for a configuration.
 
         Args:
-            notifier: tells the service manager.
+            supervisor: the service manager.
             post: hands a question to the loop.
         """
-        self._all = (_ServiceLine(notifier), _Socket(post), _Page(), _Figures(), _People())
+        self._all = (_ServiceLine(supervisor), _Socket(post), _Page(), _Figures(), _People())
         self.audience = Audience([one.hear for one in self._all], [one.attempted for one in self._all])
 
     def follow(self, config: Config) -> None:
@@ -81,15 +81,15 @@ class Listeners:
 class _ServiceLine(Listener):
     """What `systemctl status` shows."""
 
-    def __init__(self, notifier: Notifier) -> None:
-        self._notifier = notifier
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
         self._line = ""
 
     def hear(self, standing: Standing) -> None:
         line = sentence(standing)
         if line != self._line:
             self._line = line
-            self._notifier.status(line)
+            self._supervisor.status(line)
 
 
 class _Socket(Listener):

@@ -99,8 +99,8 @@ class Naming:
         order_id = self._order_id(name, stem) if filed_for is None else _checked(filed_for)
         return Invoice(name, order_id, _KINDS.get(extension.lower()))
 
-    def queue_of(self, name: str) -> str:
-        """Return `Invoice.queue` of a name that holds an order, sooner than `read` would: for very many of them."""
+    def lane_of(self, name: str) -> str:
+        """Return `Invoice.lane` of a name that holds an order, sooner than `read` would: for very many of them."""
         stem, dot, _ = name.rpartition(".")
         match = self.order_id.fullmatch(stem if dot else name)
         return match.groupdict().get("order_id", match[0]) or name if match else name

@@ -224,7 +224,5 @@ def _row_for(status: int, answer: Answer) -> Row:
     return row_for_status(status)
 
 
-def _problem(source: Source, row: Row, answer: Answer | None) -> Problem:
-    code = answer.code if answer else None
-    message = (answer.message if answer else None) or row.message
-    return Problem(source, code, row.reason, message, hint_for(row.reason))
+def _problem(source: Source, row: Row, answer: Answer) -> Problem:
+    return Problem(source, answer.code, row.reason, answer.message or row.message, hint_for(row.reason))

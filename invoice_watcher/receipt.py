@@ -1,4 +1,4 @@
-"""The sidecar: one record, written as JSON beside every document that was decided, and beside what waits.
+"""The receipt: one record, written as JSON beside every document that was decided, and beside what waits.
 
 Guarantees: the fields and their order are the documented ones (version 1); the text is valid UTF-8 JSON that no
 name or answer from outside can break, with everything unprintable escaped; what `encode` wrote `decode` reads.
@@ -45,7 +45,9 @@ class Error(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """One sidecar. Times are UTC in RFC 3339 with milliseconds; sizes are bytes.
+    """One receipt, or note. Times are UTC in RFC 3339 with milliseconds; sizes are bytes.
+
+    What version 0.1.0 wrote is read for ever, so a field that is added has a default.
 
     Attributes:
         sending: only in a waiting one: an attempt is under way, so a crash leaves its answer unknown.
@@ -85,13 +87,13 @@ _decoder = msgspec.json.Decoder(Receipt)
 
 
 def encode(receipt: Receipt) -> bytes:
-    r"""Return the sidecar's bytes: indented for people, `\uXXXX` for whatever does not print."""
+    r"""Return the receipt's bytes: indented for people, `\uXXXX` for whatever does not print."""
     text = msgspec.json.format(msgspec.json.encode(receipt), indent=2).decode()
     return (_UNPRINTABLE.sub(_json_escape, text) + "\n").encode()
 
 
 def decode(raw: bytes) -> Receipt:
-    """Read a sidecar back; unknown further fields are passed over, so that a newer writer does no harm."""
+    """Read a receipt back; unknown further fields are passed over, so that a newer writer does no harm."""
     try:
         receipt = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -102,7 +104,7 @@ def decode(raw: bytes) -> Receipt:
 
 
 def error_of(problem: Problem) -> Error:
-    """Return a problem as the sidecar tells it, its message bounded and fit for UTF-8."""
+    """Return a problem as the receipt tells it, its message bounded and fit for UTF-8."""
     message = encodable(problem.message)[:_LONGEST_MESSAGE]
     return Error(problem.source, problem.code, problem.reason, message, problem.hint)
 

@@ -72,7 +72,7 @@ class Found:
         self._config = config
         self._room = room
         self._orders: set[str] = set()
-        room.execute("CREATE TABLE found (arrived TEXT, name BLOB, queue TEXT)")
+        room.execute("CREATE TABLE found (arrived TEXT, name BLOB, lane TEXT)")
         room.executemany("INSERT INTO found VALUES (?, ?, ?)", self._search(choice))
         self.count: int = room.execute("SELECT count(*) FROM found").fetchone()[0]
         self.missing = sorted(choice.orders - self._orders)
@@ -80,11 +80,11 @@ class Found:
     def put_back(self) -> Iterator[Requeued]:
         """Put them back, the oldest first, and yield what became of each."""
         is_ignored = naming_of(self._config).is_ignored
-        rows = self._room.execute("SELECT name, queue FROM found ORDER BY arrived, name")
+        rows = self._room.execute("SELECT name, lane FROM found ORDER BY arrived, name")
         with Requeue(self._config.failed_dir, self._config.drop_dir) as requeue:
-            for raw, queue in rows:
+            for raw, lane in rows:
                 name = os.fsdecode(raw)
-                yield Requeued(name, _LEFT_ALONE if is_ignored(name) else requeue.put_back(name, queue))
+                yield Requeued(name, _LEFT_ALONE if is_ignored(name) else requeue.put_back(name, lane))
 
     def _search(self, choice: Choice) -> Iterator[tuple[str, bytes, str]]:
         naming = Naming.of(self._config.order_id_pattern.pattern)

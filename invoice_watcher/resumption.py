@@ -2,13 +2,17 @@
 
 Guarantees: a document goes to the order for which it was dropped, whatever name it bears in the work folder, and
 where that cannot be known now, to none; that run's attempts, strikes and crashes count on; what the last attempt came
-to can still be told; an answer that it had is not asked for again. Raises only what asking for the order raises.
+to can still be told; an answer that it had is not asked for again. What cannot be read is said aloud, and keeps its
+place in its order's lane, so that no younger document of that order goes first. Raises only what asking for the order
+raises.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from invoice_watcher.escaping import escape
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Rejected
 from invoice_watcher.receipt import nanoseconds, problem_of
 from invoice_watcher.schedule import Decision, Task
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from invoice_watcher.naming import Naming
     from invoice_watcher.receipt import Receipt
     from invoice_watcher.spool import Recovered
+
+_log = logging.getLogger(__name__)
 
 _NO_ORDER = ""  # which is no order ID: better rejected than sent to an order that was guessed
 
@@ -35,6 +41,10 @@ def resumed(found: Recovered, naming: Naming, filed_for: Callable[[str], str | N
     """
     note = found.note
     task = Task(naming.read(found.name, _order_of(found, filed_for)), found.arrived_ns, work_name=found.work_name)
+    task.unread = bool(found.unread)
+    if found.unread:
+        text = "%s in the work folder, or its note, cannot be read (%s): it is left there, and tried at the next start"
+        _log.error(text, escape(found.work_name), found.unread, extra={"fields": {"FILE_NAME": found.name}})
     task.in_doubt = found.died
     task.crashes = int(found.died)
     task.attempts = int(found.died) + (note.attempts if note is not None else 0)  # a note is written before the attempt

@@ -1,6 +1,6 @@
 """What systemd is told, and what it tells us: readiness, a status line, the watchdog, the journal.
 
-Guarantees: no call of `Notifier` waits for systemd; messages that it does not read are replaced by newer ones
+Guarantees: no call of `Supervisor` waits for systemd; messages that it does not read are replaced by newer ones
 of the same kind, so never more than five wait. Outside systemd, or without the package systemd-python,
 everything here does nothing and answers False or None. Raises nothing: a service manager that cannot be
 reached is not a reason to stop uploading invoices.
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
-# Seconds that a log line waits for a place in the journal, and `Notifier.close` for its last messages.
+# Seconds that a log line waits for a place in the journal, and `Supervisor.close` for its last messages.
 _JOURNAL_WAIT = 1.0
 _CLOSE_WAIT = 1.0
 # The manager ignores messages above 4096 bytes; a character takes four at most.
 _LONGEST_STATUS = 1000
 
 
-class Notifier:
-    """Speaks sd_notify(3) from a thread of its own, which exists only when `NOTIFY_SOCKET` is set."""
+class Supervisor:
+    """What started the program and watches over it: told by sd_notify(3), from a thread, if `NOTIFY_SOCKET` is set."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -45,7 +45,7 @@ class Notifier:
         address = os.environ.get("NOTIFY_SOCKET")
         notify = _notify() if address else None
         if address and notify:
-            self._thread = threading.Thread(target=self._drain, args=(address, notify), name="notify", daemon=True)
+            self._thread = threading.Thread(target=self._drain, args=(address, notify), name="sd_notify", daemon=True)
             self._thread.start()
 
     def ready(self) -> None:

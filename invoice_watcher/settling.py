@@ -35,7 +35,7 @@ class Entry(NamedTuple):
     """One name in the drop folder, as a scan saw it; ordered by age, then by name.
 
     Attributes:
-        changed_ns: when its file last changed, nanoseconds since the epoch.
+        changed_ns: when its file last changed, nanoseconds since the epoch; now, where the disk does not tell.
         owner: the user id of who owns it.
         regular: false for folders, links, and the like.
     """

@@ -20,8 +20,10 @@ MOST_NAMED = 100  # files that wait (the others are counted), and what is left a
 # settling: not finished yet, as `text` tells; ready: its turn comes; behind: another file of its order goes first;
 # paused: nothing flows; sending: a worker has it; deferred: sent again at `next_try`; suspect: the program died while
 # it was sent; held: it is being found out whose fault the answer is; unfiled: answered, and not filed yet, for a fault
-# of this machine.
-State: TypeAlias = Literal["settling", "ready", "behind", "paused", "sending", "deferred", "suspect", "held", "unfiled"]
+# of this machine; unread: an earlier run left it, and it or its note cannot be read.
+State: TypeAlias = Literal[
+    "settling", "ready", "behind", "paused", "sending", "deferred", "suspect", "held", "unfiled", "unread"
+]
 
 
 class Paused(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +94,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         oldest: since when the one waits that waits longest.
         delivered: how many, since `started_at`; likewise `rejected`.
         recent: the last deliveries of this process, the newest first.
-        files: what waits, the oldest first, `MOST_NAMED` at most.
+        files: what waits, the oldest first, and then what is not ready yet; `MOST_NAMED` at most.
         left_alone: what lies in the drop folder and is no file (folders, links): never taken; `MOST_NAMED` at most.
     """
 

@@ -1,4 +1,4 @@
-"""What the program came to so far: counts, and the last few deliveries.
+"""What was filed so far: counts, and the last few deliveries.
 
 One tally lives as long as the process, over all reloads. Raises nothing.
 """
@@ -9,8 +9,6 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
-
-from invoice_watcher.errors import ExitStatus
 
 if TYPE_CHECKING:
     from invoice_watcher.invoice import Invoice
@@ -28,7 +26,7 @@ class Recent(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What the program came to.
+    """What was filed so far.
 
     Attributes:
         recent: the last deliveries, the newest last.
@@ -37,8 +35,6 @@ class Tally:
 
     delivered: int = 0
     rejected: int = 0
-    waiting: int = 0
-    stopped: bool = False
     recent: deque[Recent] = field(default_factory=lambda: deque(maxlen=MOST_RECENT))
     started_at: float = field(default_factory=time.time)
 
@@ -48,13 +44,3 @@ class Tally:
         self.delivered += delivered
         if delivered:
             self.recent.append(Recent(time.time(), invoice.order, name))
-
-    @property
-    def exit_status(self) -> ExitStatus:
-        """As `run --once` ends: a rejected invoice needs a person, so it outweighs what merely waits.
-
-        What waits because somebody stopped the program is no sign of anything being away.
-        """
-        if self.rejected:
-            return ExitStatus.REJECTED
-        return ExitStatus.WAITING if self.waiting and not self.stopped else ExitStatus.OK

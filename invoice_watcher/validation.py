@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from invoice_watcher.content import Verdict, inspect
-from invoice_watcher.hints import NOTE_ALONE
+from invoice_watcher.hints import RECEIPT_ALONE
 from invoice_watcher.invoice import Invoice, Kind
 from invoice_watcher.outcome import BAD_LINK, EMPTY, TOO_LARGE, UNKNOWN_ORDER, UNSUPPORTED_FORMAT
 from invoice_watcher.policy import rejected_locally
@@ -84,7 +84,7 @@ def validate(
 def _by_name(invoice: Invoice) -> Rejected | None:
     if invoice.kind is None:
         text = "The file is none of .pdf, .doc, .docx, .xls, .xlsx (or a .url shortcut)"
-        hint = NOTE_ALONE if invoice.name.lower().endswith(_RECEIPTS) else None
+        hint = RECEIPT_ALONE if invoice.name.lower().endswith(_RECEIPTS) else None
         return rejected_locally(UNSUPPORTED_FORMAT, "unsupported_format", text, hint)
     if invoice.order_id is None:
         return rejected_locally(UNKNOWN_ORDER, "bad_name", "The file's name is not an order ID")

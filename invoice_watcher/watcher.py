@@ -129,11 +129,10 @@ class Watcher:
             observer = _Observer()
             observer.schedule(self._listener, str(self._folder))
             observer.start()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread could be started
             if observer is not None:
                 observer.stop()
-            why, remedy = _LIMITS.get(error.errno or 0, (error.strerror or error, ""))
-            return f"no hints from the kernel ({why}): new files are found by the rescan alone{remedy}"
+            return _refusal(error)
         self._observer, self._threads = observer, _threads_of_watchdog() - others
         return None
 
@@ -209,16 +208,34 @@ class _Observer(InotifyObserver):
 
 
 def _try_to_watch(folder: Path) -> None:
-    """Raise OSError where the kernel grants no watch; watchdog 6 would never close what it had opened by then."""
-    descriptor = inotify_init()
-    if descriptor >= 0 and inotify_add_watch(descriptor, os.fsencode(folder), _MASK) >= 0:
+    """Raise OSError where the kernel grants no watch, and RuntimeError where it grants no thread.
+
+    watchdog would never close what it had opened by then.
+    """
+    descriptor = _granted(inotify_init())
+    try:
+        _granted(inotify_add_watch(descriptor, os.fsencode(folder), _MASK))
         # The kernel takes its time to forget a watch (synchronize_srcu in fsnotify): a tenth of the whole start.
         threading.Thread(target=os.close, args=(descriptor,), name="end of a trial").start()
-        return
-    code = ctypes.get_errno()
-    if descriptor >= 0:
+    except BaseException:
         os.close(descriptor)
-    raise OSError(code, os.strerror(code))
+        raise
+
+
+def _granted(answer: int) -> int:
+    """Return what libc answered; raises OSError for a refusal."""
+    if answer < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return answer
+
+
+def _refusal(error: OSError | RuntimeError) -> str:
+    """Say why there is no watch, and how to get one."""
+    why, remedy = str(error), ""
+    if isinstance(error, OSError):
+        why, remedy = _LIMITS.get(error.errno or 0, (error.strerror or why, ""))
+    return f"no hints from the kernel ({why}): new files are found by the rescan alone{remedy}"
 
 
 def _threads_of_watchdog() -> set[threading.Thread]:

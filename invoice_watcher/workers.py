@@ -53,11 +53,12 @@ class Workers(Generic[Given, Result]):
         return min(tuple(self._given_at.values()), default=None)
 
     def stop(self, patience: float) -> bool:
-        """End the threads once their inbox is empty; False when one has not ended within `patience` seconds."""
+        """End the threads once their inbox is empty; False when not all have ended within `patience` seconds."""
+        end = time.monotonic() + patience
         for _ in self._threads:
             self._inbox.put(None)
         for thread in self._threads:
-            thread.join(patience)
+            thread.join(max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:

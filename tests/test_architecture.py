@@ -26,18 +26,18 @@ LAYERS = [
     {"__init__", "errors", "escaping", "hints", "invoice", "languages", "outcome"},
     # one thing each, of which the others beside it know nothing
     {"answer", "backoff", "complaints", "config", "receipt", "settling", "shortcut", "tally"}
-    | {"affinity", "deadlines", "mailbox", "mounts", "pacing", "privacy", "scratch", "service", "signals"}
+    | {"accounts", "affinity", "deadlines", "mailbox", "mounts", "pacing", "privacy", "scratch", "service", "signals"}
     | {"streams", "watcher", "workers"},
     # rules, and the parts that stand beside the daemon
-    {"breaker", "content", "demo", "ending", "logs", "naming", "policy", "sandbox", "schedule", "standing"},
+    {"breaker", "content", "demo", "logs", "moments", "naming", "policy", "sandbox", "schedule", "standing"},
     # what lies in the folders, and whether it is fit; who is told how things stand
-    {"inspection", "spool", "validation"} | {"audience", "control", "status_line"},
+    {"ending", "spool", "validation"} | {"audience", "control", "status_line"},
     # what an attempt means for all others; the two doors, folder and API; what is filed; who is told by mail
     {"archive", "lookout", "queue", "uploader"} | {"notify"},
     # one invoice; and what is done without a daemon
     {"delivery", "resumption", "sending"} | {"checks", "report", "requeuing", "status_page"},
     # what people are told of all invoices
-    {"heartbeat", "journey", "progress"} | {"inquiry", "metrics"},
+    {"heartbeat", "journey", "once", "progress"} | {"inquiry", "metrics"},
     # the same, for those who are told
     {"census", "listeners"},
     # the loop

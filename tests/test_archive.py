@@ -15,6 +15,7 @@ from invoice_watcher.errors import FolderError
 from invoice_watcher.receipt import SUFFIX
 from tests.support.box import NAMING, PDF, receipt, written
 from tests.support.fuse import mounted_by_somebody
+from tests.support.kernel import piecemeal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,13 @@ def lay(box: Box, name: str = NAME, state: str = "failed") -> None:
 def told(folder: Path) -> dict[str, tuple[str | None, bool, str | None]]:
     """Return of each file that is told of: the document's name, whether it has a receipt, and what is wrong."""
     return {one.path.name: (one.name, one.receipt is not None, one.fault) for one in filed(folder)}
+
+
+def test_a_receipt_that_is_given_in_parts_is_read_whole(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may give less than was asked for; no receipt is called damaged for that."""
+    lay(box)
+    monkeypatch.setattr(os, "read", piecemeal(7))
+    assert told(box.failed) == {NAME: (NAME, True, None)}
 
 
 def only(folder: Path) -> Filing:

@@ -21,19 +21,19 @@ def _failure(fault: Fault = Fault.WORLD, retry_after: float | None = None, *, re
     return Deferred(_problem(), fault, retry_after=retry_after, reached=reached)
 
 
-def _after(*queues: str, fault: Fault = Fault.WORLD, breaker: Breaker | None = None, now: float = 0.0) -> Breaker:
-    """Give the breaker after a failure of each of these queues."""
+def _after(*lanes: str, fault: Fault = Fault.WORLD, breaker: Breaker | None = None, now: float = 0.0) -> Breaker:
+    """Give the breaker after a failure of each of these lanes."""
     breaker = breaker or Breaker(INITIAL, LONGEST)
-    for queue in queues:
-        breaker = breaker.deferred(queue, _failure(fault), now, 0.5)
+    for lane in lanes:
+        breaker = breaker.deferred(lane, _failure(fault), now, 0.5)
     return breaker
 
 
-def _refused(*queues: str, now: float = 0.0) -> Breaker:
+def _refused(*lanes: str, now: float = 0.0) -> Breaker:
     """Give the breaker after a 101 for each of these orders."""
     breaker = Breaker(INITIAL, LONGEST)
-    for queue in queues:
-        breaker = breaker.wrong_api_code(queue, _problem(101), now)
+    for lane in lanes:
+        breaker = breaker.wrong_api_code(lane, _problem(101), now)
     return breaker
 
 
@@ -43,12 +43,12 @@ def _pause(breaker: Breaker) -> Pause:
 
 
 @pytest.mark.parametrize(
-    ("queues", "pauses"),
+    ("lanes", "pauses"),
     [("a", False), ("ab", False), ("abc", True), ("aaa", False), ("aaaaaaaaaaaaab", False), ("aabbc", True)],
 )
-def test_three_different_orders_in_a_row_pause_the_queue(queues: str, pauses: bool) -> None:  # noqa: FBT001 - a parameter
+def test_three_different_orders_in_a_row_pause_the_queue(lanes: str, pauses: bool) -> None:  # noqa: FBT001 - a parameter
     """An outage is noticed at the third file; one file that fails again and again is no outage."""
-    breaker = _after(*queues)
+    breaker = _after(*lanes)
     assert (breaker.pause is not None) == pauses
     assert breaker.may_start(0) is not pauses
 
@@ -200,8 +200,8 @@ def test_refusal_from_before_a_pause_brings_no_second_probe() -> None:
 def test_refusals_after_a_delivery_never_pause() -> None:
     """Three wrong orders sent together with a right one are those orders' fault, in whatever order the answers come."""
     breaker = Breaker(INITIAL, LONGEST).answered("x", 0, delivered=True)
-    for queue in "abcdef":
-        breaker = breaker.wrong_api_code(queue, _problem(101), 0)
+    for lane in "abcdef":
+        breaker = breaker.wrong_api_code(lane, _problem(101), 0)
     assert breaker.pause is None
     assert not breaker.refused
 
@@ -237,13 +237,13 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), how=st.sampled_from(["delivered", "rejected", "101", "withdrawn", "recorded"]))
     def end(self, data: st.DataObject, how: str) -> None:
         """An upload ends with an answer, or with no news."""
-        queue = self._ended(data)
+        lane = self._ended(data)
         self.breaker = {
-            "delivered": lambda: self.breaker.answered(queue, self.now, delivered=True),
-            "rejected": lambda: self.breaker.answered(queue, self.now, delivered=False),
-            "101": lambda: self.breaker.wrong_api_code(queue, _problem(101), self.now),
-            "withdrawn": lambda: self.breaker.withdrawn(queue),
-            "recorded": lambda: self.breaker.recorded(queue, self.now),
+            "delivered": lambda: self.breaker.answered(lane, self.now, delivered=True),
+            "rejected": lambda: self.breaker.answered(lane, self.now, delivered=False),
+            "101": lambda: self.breaker.wrong_api_code(lane, _problem(101), self.now),
+            "withdrawn": lambda: self.breaker.withdrawn(lane),
+            "recorded": lambda: self.breaker.recorded(lane, self.now),
         }[how]()
 
     @precondition(lambda self: self.under_way)
@@ -254,15 +254,15 @@ class BreakerMachine(RuleBasedStateMachine):
     )
     def fail(self, data: st.DataObject, fault: Fault, retry_after: float | None) -> None:
         """An upload fails."""
-        queue = self._ended(data)
+        lane = self._ended(data)
         self.asked = max(self.asked, self.now + (retry_after or 0.0))
-        self.breaker = self.breaker.deferred(queue, _failure(fault, retry_after), self.now, data.draw(st.floats(0, 1)))
+        self.breaker = self.breaker.deferred(lane, _failure(fault, retry_after), self.now, data.draw(st.floats(0, 1)))
         assert fault is Fault.WORLD or self.breaker.pause
 
     def _ended(self, data: st.DataObject) -> str:
-        queue = data.draw(st.sampled_from(sorted(self.under_way)))
-        del self.under_way[queue]
-        return queue
+        lane = data.draw(st.sampled_from(sorted(self.under_way)))
+        del self.under_way[lane]
+        return lane
 
     @invariant()
     def probes_belong_to_a_pause(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +22,11 @@ from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import Unready
 from invoice_watcher.standing import MOST_NAMED
 from invoice_watcher.tally import Tally
-from tests.support.world import DELIVERED, RULES, failure
+from tests.support.world import DELIVERED, LARGEST, RULES, failure
 
 if TYPE_CHECKING:
+    from _typeshed import StrPath
+
     from invoice_watcher.schedule import Task
     from invoice_watcher.standing import Waiter
     from tests.support.box import Box
@@ -35,13 +39,15 @@ class Scene:
 
     def __init__(self, box: Box, quiet: float = 0.0) -> None:
         settle = Settle(quiet=quiet, mode="polling", rescan=3600.0)
-        self.box, self.queue, self.tally = box, Queue(RULES, 2), Tally()
+        self.box, self.queue, self.tally = box, Queue(RULES, 2, LARGEST), Tally()
         self.lookout = Lookout(box.spool(), box.drop, settle, NAMING, Complaints(60), on_hint=lambda: None)
         self.census = Census(box.drop, self.queue, self.lookout, self.tally)
 
     def look(self) -> None:
-        """Scan the drop folder."""
+        """Scan the drop folder, to the end."""
         self.lookout.look(self.queue.schedule)
+        while self.lookout.is_looking:  # it takes a slice at a time, and more of them on a busy machine
+            self.lookout.look(self.queue.schedule)
 
     def take(self) -> Task:
         """Let a worker take the next one."""
@@ -107,6 +113,43 @@ def test_a_file_that_a_worker_found_unready(scene: Scene) -> None:
     assert scene.waiter("1.pdf").text == "is still open for writing"
 
 
+def test_a_name_that_is_no_text(scene: Scene) -> None:
+    """A file is asked for by its name as the record writes it, whatever bytes are in it, ready or not."""
+    scene.box.put("1\udcff.pdf")
+    scene.look()
+    assert scene.waiter(r"1\xff.pdf").state == "ready"
+    task = scene.take()
+    scene.queue.schedule.finished(task)
+    scene.lookout.not_ready(task, Unready("is still open for writing"))
+    scene.look()
+    assert scene.waiter(r"1\xff.pdf").state == "settling"
+
+
+def test_a_file_of_which_the_disk_tells_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits since it was looked at, as far as anybody knows, and not since 1970; nobody waits behind it."""
+    for name in ("1.pdf", "2.pdf"):
+        scene.box.put(name)
+    began, stat = time.time(), os.stat
+
+    def failing(path: StrPath | int, **options: Any) -> os.stat_result:  # noqa: ANN401 - os.stat has these
+        if path == "1.pdf":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", failing)
+    scene.look()
+    assert nanoseconds(scene.waiter("1.pdf").since, 0) / 1e9 >= began - 0.001
+    assert scene.take().invoice.name == "2.pdf"
+    task = scene.take()
+    scene.queue.schedule.finished(task)
+    scene.lookout.not_ready(task, Unready("cannot be read"))
+    for _ in range(2):
+        waiter = scene.waiter("1.pdf")
+        assert waiter.text == "cannot be read"
+        assert nanoseconds(waiter.since, 0) / 1e9 >= began - 0.001
+        scene.look()
+
+
 def test_a_file_that_is_taken_away(scene: Scene) -> None:
     """What is gone does not wait any longer, whatever was known of it."""
     path = scene.box.put("1.pdf")
@@ -134,11 +177,11 @@ def test_very_many_that_settle(box: Box, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_is_left_alone(scene: Scene) -> None:
     """What is no file does not wait, but is told by name, also one that is no text; and it is news."""
     scene.look()
-    before = scene.census.changing
+    before = scene.census.changing()
     (scene.box.drop / "scans").mkdir()
     (scene.box.drop / "1\udcff.pdf").symlink_to("nowhere")
     scene.look()
-    assert scene.census.changing != before
+    assert scene.census.changing() != before
     standing = scene.census.standing()
     assert (standing.waiting, standing.left_alone) == (0, (r"1\xff.pdf", "scans"))
 
@@ -180,10 +223,9 @@ def test_a_file_that_is_sent_again(scene: Scene) -> None:
 def test_a_pause(scene: Scene) -> None:
     """While nothing flows it is told why, since when, what the administrator should do, and when one file is tried."""
     task = _claimed(scene)
-    assert scene.census.changing
     scene.report(task, Waiting(failure(Fault.OPERATOR)))
     before = time.time() - 1
-    assert scene.census.changing != ()
+    assert scene.census.changing() != ()
     pause = scene.census.standing().pause
     assert pause is not None
     assert (pause.fault, bool(pause.cure), bool(pause.hint)) == ("operator", True, True)
@@ -219,6 +261,16 @@ def test_a_suspect(scene: Scene) -> None:
     scene.queue.resume(task, died=True)
     assert "when the program died" in scene.waiter("1.pdf").text
     assert scene.census.waiting == 1
+
+
+def test_what_cannot_be_read(scene: Scene) -> None:
+    """What an earlier run left, and the disk does not give, is not told as sent again by itself."""
+    task = _claimed(scene)
+    task.unread = True
+    scene.queue.schedule.finished(task)
+    scene.queue.resume(task, died=False)
+    assert (scene.waiter("1.pdf").state, scene.census.waiting) == ("unread", 1)
+    assert "cannot be read" in scene.waiter("1.pdf").text
 
 
 def test_more_than_are_named(scene: Scene) -> None:

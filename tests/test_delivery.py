@@ -672,7 +672,7 @@ def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box)
             (found,) = box.spool().recover()
             task = found_task(found)
             assert (task.crashes, task.in_doubt) == (crashes, True)
-        queue = Queue(RetryRules(2, 300, 10), workers=4)
+        queue = Queue(RetryRules(2, 300, 10), 4, LARGEST)
         queue.resume(task, died=True)
         assert queue.next(0.0) is task
         with delivering(box, server.url) as delivery:
@@ -699,6 +699,28 @@ def test_a_recovered_document_belongs_to_the_order_it_was_dropped_for(
     (found,) = box.spool().recover()
     assert isinstance(found, Recovered)
     assert resumed(found, Naming.of("[A-Za-z0-9._-]+"), lambda _: None).invoice.order_id == order_id
+
+
+def test_a_document_whose_note_cannot_be_read_is_not_sent(box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    """Its note may hold an answer: it is named in the log, and its order waits, until a person takes it away."""
+    path = box.put(f".processing/{NAME}")
+    with box.put(NOTE, written("done")).open("r+b") as file, desk(box) as it:
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        (found,) = box.spool().recover()
+        task = found_task(found)
+        assert f"{NAME} in the work folder, or its note, cannot be read" in caplog.text
+        queue = Queue(RetryRules(2, 300, 10), 4, LARGEST)
+        queue.resume(task, died=False)
+        queue.schedule.offer([it.drop(OTHER_PDF)])
+        assert queue.next(0.0) is task
+        report = it.attempt(task)
+        assert isinstance(report, NotReady)
+        queue.report(task, report, 0.0, 1.0)
+        assert queue.next(1.0) is None
+        path.unlink()
+        assert it.attempt(task) == NotReady(GONE)
+        assert not it.server.requests
+    assert box.names() == {NAME}
 
 
 def test_a_recovered_document_whose_order_cannot_be_known_is_sent_to_none(box: Box) -> None:

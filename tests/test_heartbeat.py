@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.heartbeat import Heartbeat
-from invoice_watcher.service import Notifier
+from invoice_watcher.service import Supervisor
 from tests.support.manager import Manager
 
 if TYPE_CHECKING:
@@ -29,53 +29,55 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager
 
 
 @pytest.fixture
-def notifier(manager: Manager) -> Iterator[Notifier]:
+def supervisor(manager: Manager) -> Iterator[Supervisor]:
     """Speak to that manager."""
-    notifier = Notifier()
-    yield notifier
-    notifier.close()
+    supervisor = Supervisor()
+    yield supervisor
+    supervisor.close()
 
 
-def _heard(manager: Manager, notifier: Notifier) -> list[str]:
+def _heard(manager: Manager, supervisor: Supervisor) -> list[str]:
     """Return what the manager was told by now."""
-    notifier.ready()
+    supervisor.ready()
     return manager.hears_before("READY=1")[:-1]
 
 
-def test_a_sign_of_life_comes_twice_in_the_time_that_is_granted(manager: Manager, notifier: Notifier) -> None:
+def test_a_sign_of_life_comes_twice_in_the_time_that_is_granted(manager: Manager, supervisor: Supervisor) -> None:
     """WatchdogSec=20: a sign every 10 s, however often the loop goes round."""
-    heartbeat = Heartbeat(notifier)
+    heartbeat = Heartbeat(supervisor)
     for moment, expected in [(NOW, ["WATCHDOG=1"]), (NOW + 9.9, []), (NOW + 10, ["WATCHDOG=1"])]:
         heartbeat.beat(moment, {})
-        assert _heard(manager, notifier) == expected
+        assert _heard(manager, supervisor) == expected
     assert heartbeat.due == NOW + 20
 
 
 @pytest.mark.parametrize("lateness", [None, -5.0, 0.0, 19.9])
-def test_what_is_on_time_or_a_little_late_is_well(manager: Manager, notifier: Notifier, lateness: float | None) -> None:
+def test_what_is_on_time_or_a_little_late_is_well(
+    manager: Manager, supervisor: Supervisor, lateness: float | None
+) -> None:
     """What is late by less than the watchdog's time may still come: the service is not restarted for it."""
-    Heartbeat(notifier).beat(NOW, {"a scan": None, "an upload": None if lateness is None else NOW - lateness})
-    assert _heard(manager, notifier) == ["WATCHDOG=1"]
+    Heartbeat(supervisor).beat(NOW, {"a scan": None, "an upload": None if lateness is None else NOW - lateness})
+    assert _heard(manager, supervisor) == ["WATCHDOG=1"]
 
 
 def test_what_is_stuck_stops_the_signs_and_is_named_once(
-    manager: Manager, notifier: Notifier, caplog: pytest.LogCaptureFixture
+    manager: Manager, supervisor: Supervisor, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says what hangs before the service is restarted for it."""
-    heartbeat = Heartbeat(notifier)
+    heartbeat = Heartbeat(supervisor)
     for moment in (NOW, NOW + 10, NOW + 20):
         heartbeat.beat(moment, {"a scan": NOW, "an upload": NOW - 20.1})
-    assert _heard(manager, notifier) == []
+    assert _heard(manager, supervisor) == []
     told = "an upload does not come to an end; the service manager will start the program anew"
     assert [(record.levelno, record.message) for record in caplog.records] == [(logging.CRITICAL, told)]
 
 
-def test_what_moves_again_is_well_again(manager: Manager, notifier: Notifier) -> None:
+def test_what_moves_again_is_well_again(manager: Manager, supervisor: Supervisor) -> None:
     """An upload that ends after all, before the manager has lost patience, saves the program."""
-    heartbeat = Heartbeat(notifier)
+    heartbeat = Heartbeat(supervisor)
     heartbeat.beat(NOW, {"an upload": NOW - 100})
     heartbeat.beat(NOW + 10, {"an upload": None})
-    assert _heard(manager, notifier) == ["WATCHDOG=1"]
+    assert _heard(manager, supervisor) == ["WATCHDOG=1"]
 
 
 def test_without_a_watchdog_nothing_is_asked_or_told(
@@ -83,10 +85,10 @@ def test_without_a_watchdog_nothing_is_asked_or_told(
 ) -> None:
     """A unit without WatchdogSec=: no wake-ups, and nothing that looks as if somebody would restart it."""
     monkeypatch.delenv("WATCHDOG_USEC")
-    notifier = Notifier()
-    heartbeat = Heartbeat(notifier)
+    supervisor = Supervisor()
+    heartbeat = Heartbeat(supervisor)
     assert heartbeat.due == float("inf")
     heartbeat.beat(NOW, {"an upload": 0.0})
-    assert _heard(manager, notifier) == []
+    assert _heard(manager, supervisor) == []
     assert caplog.records == []
-    notifier.close()
+    supervisor.close()

@@ -65,5 +65,5 @@ def test_the_api_is_told_a_name_rebuilt_from_the_order() -> None:
 def test_files_of_one_order_stand_in_one_line() -> None:
     """They are sent one after the other, whatever their extensions; a file without an order waits for nobody."""
     first, second = Invoice("1.pdf", OrderId("1"), Kind.PDF), Invoice("1.XLS", OrderId("1"), Kind.XLS)
-    assert first.queue == second.queue
-    assert Invoice("a b.pdf", None, Kind.PDF).queue != Invoice("a c.pdf", None, Kind.PDF).queue
+    assert first.lane == second.lane
+    assert Invoice("a b.pdf", None, Kind.PDF).lane != Invoice("a c.pdf", None, Kind.PDF).lane

@@ -13,7 +13,7 @@ import pytest
 from invoice_watcher.config import Config, Notify
 from invoice_watcher.control.rendezvous import places
 from invoice_watcher.listeners import Listeners
-from invoice_watcher.service import Notifier
+from invoice_watcher.service import Supervisor
 from tests.integration.program import until
 from tests.notify.test_digest import failed
 from tests.support.receivers import Hook
@@ -42,7 +42,7 @@ def listeners(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listeners]:
     runtime = Path(tempfile.mkdtemp(prefix="iw-"))
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(runtime))
     questions: list[Question] = []
-    listeners = Listeners(Notifier(), questions.append)
+    listeners = Listeners(Supervisor(), questions.append)
     yield listeners
     listeners.close()
     shutil.rmtree(runtime)

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_watcher import logs, service
+from invoice_watcher import service
+from invoice_watcher.logs import formats
+from invoice_watcher.logs.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,23 +39,23 @@ def _stderr_of(code: str, check: bool = True) -> list[str]:  # noqa: FBT001, FBT
     return done.stderr.splitlines()
 
 
-def _event(message: object, *args: object, fields: Mapping[str, object] | None = None) -> logs.Event:
+def _event(message: object, *args: object, fields: Mapping[str, object] | None = None) -> formats.Event:
     record = logging.LogRecord("invoice_watcher.x", logging.INFO, "", 0, message, args, None)
     record.__dict__["fields"] = fields
     record.created = 1795342502.456
-    return logs.to_event(record, logs.Redactor([SECRET, ODD_SECRET]))
+    return formats.to_event(record, Redactor([SECRET, ODD_SECRET]))
 
 
 def test_text_line_is_for_people() -> None:
     """A line has time in UTC, level, message and fields; values with blanks are quoted."""
     event = _event("delivered %s", "1.pdf", fields={"ORDER_ID": "1", "FILE_NAME": "my 1.pdf", "HTTP_STATUS": None})
-    assert logs.as_text(event) == '2026-11-22T10:15:02.456Z INFO delivered 1.pdf ORDER_ID=1 FILE_NAME="my 1.pdf"'
+    assert formats.as_text(event) == '2026-11-22T10:15:02.456Z INFO delivered 1.pdf ORDER_ID=1 FILE_NAME="my 1.pdf"'
 
 
 def test_json_line_is_for_programs() -> None:
     """A log collector gets every field under the name that it has in the journal."""
     event = _event("delivered", fields={"ORDER_ID": "1", "ATTEMPT": 2, "API_ERROR_CODE": None})
-    assert json.loads(logs.as_json(event)) == {
+    assert json.loads(formats.as_json(event)) == {
         "time": "2026-11-22T10:15:02.456Z",
         "level": "INFO",
         "logger": "invoice_watcher.x",
@@ -65,7 +67,7 @@ def test_json_line_is_for_programs() -> None:
 
 def test_journal_entry_names_program_and_logger() -> None:
     """`journalctl -t invoice-watcher ORDER_ID=1` tells the file's story."""
-    fields = logs.journal_fields(_event("delivered", fields={"ORDER_ID": "1", "ATTEMPT": None}))
+    fields = formats.journal_fields(_event("delivered", fields={"ORDER_ID": "1", "ATTEMPT": None}))
     assert fields == {"SYSLOG_IDENTIFIER": "invoice-watcher", "LOGGER": "invoice_watcher.x", "ORDER_ID": "1"}
 
 
@@ -73,16 +75,16 @@ def test_journal_entry_names_program_and_logger() -> None:
 def test_no_text_from_outside_starts_a_line(text: str) -> None:
     """A file name or an answer of the API cannot forge a log line, move the cursor or fail to be written."""
     event = _event("rejected %s", text, fields={"FILE_NAME": text})
-    lines = [logs.as_text(event), logs.as_json(event), *logs.journal_fields(event).values(), event.message]
+    lines = [formats.as_text(event), formats.as_json(event), *formats.journal_fields(event).values(), event.message]
     for line in lines:
         assert line.isprintable()
         line.encode()
-    json.loads(logs.as_json(event))
+    json.loads(formats.as_json(event))
 
 
 @pytest.mark.parametrize("secret", [SECRET, SECRET.upper(), SECRET.lower(), ODD_SECRET, repr(ODD_SECRET)])
-@pytest.mark.parametrize("render", [logs.as_text, logs.as_json, lambda event: repr(logs.journal_fields(event))])
-def test_secret_is_never_shown(render: Callable[[logs.Event], str], secret: str) -> None:
+@pytest.mark.parametrize("render", [formats.as_text, formats.as_json, lambda one: repr(formats.journal_fields(one))])
+def test_secret_is_never_shown(render: Callable[[formats.Event], str], secret: str) -> None:
     """The API code is in no log, in any letter case or quoting: not in message, arguments or fields."""
     line = render(_event(f"{secret} %s %r", secret, secret, fields={"FILE_NAME": f"a {secret}.pdf"}))
     assert "***" in line
@@ -117,6 +119,20 @@ def test_traceback_is_one_line_without_secrets(form: str) -> None:
     assert SECRET.lower() not in lines[0].lower()
     if form == "json":
         assert "ValueError" in json.loads(lines[0])["exception"]
+
+
+def test_no_private_value_of_the_configuration_is_shown() -> None:
+    """The address of a proxy or of who is told may hold a password: neither is in the log, as little as the code."""
+    proxy, mail = "http://user:pass@proxy:3128", "mailto://user:pass@host"
+    lines = _stderr_of(f"""
+from pathlib import Path
+from invoice_watcher.config import Api, Config, Notify, Secret
+from invoice_watcher.serve import Settings
+config = Config(drop_dir=Path("/"), api=Api(proxy={proxy!r}), notify=Notify(urls=({mail!r},)))
+Settings(config, Secret({SECRET!r})).set_up_log()
+log.info("%s, %s, %s", {proxy!r}, {mail!r}, {SECRET!r})
+""")
+    assert [line.split(" INFO ")[1] for line in lines] == ["***, ***, ***"]
 
 
 def test_bad_log_call_shows_no_secret() -> None:

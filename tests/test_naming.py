@@ -248,7 +248,7 @@ def test_the_queue_of_a_readable_name_is_known_sooner(name: str) -> None:
     """Where a name holds an order, both ways of reading it agree on whose turn its file waits for."""
     for naming in (DEFAULT, Naming.of("(?P<order_id>[A-Z]+)[0-9]*"), Naming.of("[0-9]+|(?P<order_id>[A-Z]+[0-9]*)_.*")):
         invoice = naming.read(name)
-        assert invoice.order_id is None or naming.queue_of(name) == invoice.queue
+        assert invoice.order_id is None or naming.lane_of(name) == invoice.lane
 
 
 @given(ANY_NAME, st.lists(ANY_NAME, max_size=3), st.lists(ANY_NAME, max_size=3))

@@ -16,6 +16,7 @@ from tests.support.world import (
     DAY,
     DELIVERED,
     HOUR,
+    LARGEST,
     RULES,
     WORKERS,
     WRITING,
@@ -104,7 +105,7 @@ def test_bad_file_never_keeps_the_gate_closed(bad: Outcome | Unready, outage: fl
     """Everyone's invoices go through, after an outage too, even if the one that is probed fails by itself."""
 
     def api(task: Task, now: float) -> Outcome | Unready:
-        if task.invoice.queue == "bad":
+        if task.invoice.lane == "bad":
             return bad
         return DELIVERED if now >= outage else failure()
 
@@ -167,9 +168,7 @@ def test_a_document_that_alone_is_refused_holds_nobody_up() -> None:
 
 def test_a_document_that_was_refused_alone_does_not_hide_the_next_wrong_key() -> None:
     """After that document, a 401 for all that is sent stops the queue as ever, and nothing is put aside for it."""
-    world = World(
-        lambda task, now: failure(Fault.OPERATOR) if task.invoice.queue == "bad" or now >= HOUR else DELIVERED
-    )
+    world = World(lambda task, now: failure(Fault.OPERATOR) if task.invoice.lane == "bad" or now >= HOUR else DELIVERED)
     world.drop("bad")
     world.run(HOUR / 2)
     world.drop("first")
@@ -187,7 +186,7 @@ def test_a_document_that_was_refused_alone_does_not_hide_the_next_wrong_key() ->
 
 def test_an_answer_ends_an_outage_though_it_cannot_be_filed() -> None:
     """The disk gets full while a probe is answered: what the queue waits for is this machine, and no longer the API."""
-    queue = Queue(RULES, WORKERS)
+    queue = Queue(RULES, WORKERS, LARGEST)
     for order in ("1", "2", "3"):
         queue.schedule.add_claimed(task_of(order, int(order), claimed=True))
     for task in [queue.next(0), queue.next(0), queue.next(0)]:
@@ -205,7 +204,7 @@ def test_an_answer_ends_an_outage_though_it_cannot_be_filed() -> None:
 def test_a_document_that_changed_after_it_was_answered_ends_an_outage_as_well() -> None:
     """Or that cannot be moved: the API has answered, so all others may go."""
     for report in (Waiting(failure(Fault.FILE), DELIVERED), NotReady(Unready("may not be moved"), DELIVERED)):
-        queue, task = Queue(RULES, WORKERS), task_of("1", 1, claimed=True)
+        queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
         queue.schedule.add_claimed(task)
         assert queue.next(0) is task
         queue.report(task, Waiting(failure(Fault.OPERATOR)), 0, 0.5)
@@ -217,7 +216,7 @@ def test_a_document_that_changed_after_it_was_answered_ends_an_outage_as_well() 
 
 def test_room_on_the_disk_ends_the_pause_without_another_upload() -> None:
     """What the API took while the disk was full is filed once there is room, and then the queue is not paused."""
-    queue, task = Queue(RULES, WORKERS), task_of("1", 1, claimed=True)
+    queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
     task.decision = Decision(DELIVERED, "sha256")
     queue.schedule.add_claimed(task)
     assert queue.next(0) is task
@@ -313,7 +312,7 @@ def test_pause_for_101_ends_when_another_order_is_answered() -> None:
 
 def _paused() -> tuple[Queue, list[Task]]:
     """Give a queue that paused at 0 for three documents, and those."""
-    queue, tasks = Queue(RULES, WORKERS), [task_of(order, 0, claimed=True) for order in "abc"]
+    queue, tasks = Queue(RULES, WORKERS, LARGEST), [task_of(order, 0, claimed=True) for order in "abc"]
     for task in tasks:
         queue.schedule.add_claimed(task)
         assert queue.next(0) is task
@@ -355,7 +354,7 @@ def test_document_taken_out_of_the_work_folder_is_forgotten() -> None:
 
 def test_nothing_wakes_the_loop_for_what_cannot_start() -> None:
     """Paused, with only an order left whose other file is still being sent, the program sleeps until that has ended."""
-    queue = Queue(RULES, WORKERS)
+    queue = Queue(RULES, WORKERS, LARGEST)
     queue.schedule.offer([task_of("1", 1), task_of("2", 2), task_of("1", 3)])
     slow, failing = queue.next(0), queue.next(0)
     assert slow is not None
@@ -377,3 +376,15 @@ def test_a_claimed_file_that_cannot_be_read_is_not_tried_all_the_time() -> None:
     assert world.queue.pause is None
     assert world.queue.next(9.9) is None
     assert world.queue.next(10.0) is task
+
+
+def test_failures_count_in_a_run_after_a_long_one() -> None:
+    """A reload after thousands of deliveries: what alone keeps failing from then on is put aside as soon as ever."""
+    world = World(all_but({"bad": failure()}), rules=RetryRules(2, 300, 2))
+    task = task_of("bad", 0, claimed=True)
+    task.counted_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
+    world.queue.resume(task, died=False)
+    for number in range(3):
+        world.drop(f"good {number}")
+        world.run(world.now + HOUR)
+    assert "bad" in world.filed

@@ -12,7 +12,7 @@ from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejecte
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import GONE
-from tests.support.world import DELIVERED, WRITING, failure, rejected, task_of
+from tests.support.world import DELIVERED, LARGEST, WRITING, failure, rejected, task_of
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -22,7 +22,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = Queue(RetryRules(2, 300, 3), 3)
+        self.queue = Queue(RetryRules(2, 300, 3), 3, LARGEST)
         self.now, self.asked = 0.0, 0.0
         self.count, self.answers = 0, 0
         self.drop: list[Task] = []
@@ -37,7 +37,7 @@ class QueueMachine(RuleBasedStateMachine):
         for order in orders:
             self.count += 1
             self.drop.append(task_of(order, self.count))
-        self.drop = [task_of(task.invoice.queue, task.arrived_ns) for task in self.drop]
+        self.drop = [task_of(task.invoice.lane, task.arrived_ns) for task in self.drop]
         self.queue.schedule.offer(self.drop)
 
     @rule()
@@ -45,7 +45,7 @@ class QueueMachine(RuleBasedStateMachine):
         """As many as there are workers, one per order, one probe, nothing before the API wants to be called."""
         while (task := self.queue.next(self.now)) is not None:
             assert self.now >= self.asked or task.decision
-            assert task.invoice.queue not in {one.invoice.queue for one in self.under_way}
+            assert task.invoice.lane not in {one.invoice.lane for one in self.under_way}
             if self.queue.pause is not None:
                 assert self.probe is None, "a second probe"
                 self.probe = task
@@ -145,9 +145,13 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_lost(self) -> None:
         """All that was claimed waits, is under way or held; and it is held only while that may still help."""
-        kept = [*self.queue.schedule.claimed(), *self.queue._held, *(task for task in self.under_way if task.claimed)]
+        kept = [
+            *self.queue.schedule.claimed(),
+            *self.queue._held.tasks,
+            *(task for task in self.under_way if task.claimed),
+        ]
         assert sorted(task.invoice.name for task in kept) == sorted(self.mine)
-        if self.queue._held:
+        if self.queue._held.tasks:
             assert self.queue.pause is None
             assert self.queue.may_hold
             others = self.queue.schedule.under_way or self.queue.schedule.waiting

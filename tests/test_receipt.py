@@ -102,6 +102,63 @@ def test_a_sidecar_looks_as_documented() -> None:
     assert encode(FAILED).decode() == GOLDEN
 
 
+# As 0.1.0 wrote them; never to be changed, whatever fields are added.
+OF_0_1_0 = (
+    """{
+  "version": 1,
+  "state": "failed",
+  "order_id": "12345",
+  "file": "12345.pdf",
+  "size": 30211,
+  "sha256": "6cca22e9e86f89db955c392ebac457d027bd96d7d03d7c228f87cb367e43ee78",
+  "owner": "anna",
+  "received_at": "2026-11-22T10:15:00.123Z",
+  "finished_at": "2026-11-22T10:15:02.456Z",
+  "attempts": 1,
+  "in_doubt": false,
+  "http_status": 400,
+  "error": {
+    "source": "api",
+    "code": 103,
+    "reason": "order_closed",
+    "message": "Order is already shipped or cancelled",
+    "hint": "Send the invoice to the customer another way."
+  },
+  "response": "{\\"error\\": {\\"code\\": 103}}"
+}
+""",
+    """{
+  "version": 1,
+  "state": "waiting",
+  "order_id": null,
+  "file": "scan.pdf",
+  "size": 1,
+  "sha256": null,
+  "owner": "1000",
+  "received_at": "2026-11-22T10:15:00.123Z",
+  "finished_at": null,
+  "attempts": 2,
+  "in_doubt": true,
+  "http_status": null,
+  "error": null,
+  "response": null,
+  "sending": true,
+  "crashes": 1,
+  "strikes": 1
+}
+""",
+)
+
+
+@pytest.mark.parametrize("text", OF_0_1_0)
+def test_the_receipts_of_0_1_0_are_read_for_ever(text: str) -> None:
+    """After any update, old receipts still count as receipts, and what was under way still has its note."""
+    receipt = decode(text.encode())
+    assert {key: value for key, value in msgspec.to_builtins(receipt).items() if key in json.loads(text)} == json.loads(
+        text
+    )
+
+
 def test_what_is_done_has_no_error() -> None:
     """`error` is there, and null, so that a program need not ask whether it is there."""
     done = msgspec.structs.replace(FAILED, state="done", error=None, response=None, http_status=200)

@@ -45,31 +45,31 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 def test_manager_hears_each_state_in_order(manager: socket.socket) -> None:
     """`systemctl start`, `reload` and `stop` learn when they are done."""
-    notifier = service.Notifier()
+    supervisor = service.Supervisor()
     heard = []
-    for tell in (notifier.ready, notifier.watchdog, notifier.reloading, notifier.ready, notifier.stopping):
+    for tell in (supervisor.ready, supervisor.watchdog, supervisor.reloading, supervisor.ready, supervisor.stopping):
         tell()
         heard.append(manager.recv(4096).decode().split("\n")[0])
-    notifier.close()
+    supervisor.close()
     assert heard == ["READY=1", "WATCHDOG=1", "RELOADING=1", "READY=1", "STOPPING=1"]
 
 
 def test_reload_carries_its_moment(manager: socket.socket) -> None:
     """Type=notify-reload tells this reload from an earlier one by the monotonic clock, in microseconds."""
     before = time.monotonic_ns() // 1000
-    notifier = service.Notifier()
-    notifier.reloading()
+    supervisor = service.Supervisor()
+    supervisor.reloading()
     lines = dict(line.split("=") for line in manager.recv(4096).decode().split("\n"))
-    notifier.close()
+    supervisor.close()
     assert before <= int(lines["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
 
 
 def test_status_line_cannot_forge_a_message(manager: socket.socket) -> None:
     """A file name in the status line can neither say STOPPING=1 nor break the line, however odd it is."""
-    notifier = service.Notifier()
-    notifier.status("waiting: a\nSTOPPING=1\x00\udcff\u202e.pdf")
+    supervisor = service.Supervisor()
+    supervisor.status("waiting: a\nSTOPPING=1\x00\udcff\u202e.pdf")
     text = manager.recv(4096).decode()
-    notifier.close()
+    supervisor.close()
     assert text == r"STATUS=waiting: a\nSTOPPING=1\x00\xff\u202e.pdf"
 
 
@@ -81,10 +81,10 @@ def test_abstract_socket_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{name}")
         listener.settimeout(10)
-        notifier = service.Notifier()
-        notifier.ready()
+        supervisor = service.Supervisor()
+        supervisor.ready()
         assert listener.recv(4096) == b"READY=1"
-        notifier.close()
+        supervisor.close()
 
 
 def _fill(address: str) -> int:
@@ -102,15 +102,15 @@ def test_manager_that_does_not_read_holds_nothing_up(manager: socket.socket) -> 
     """A stuck systemd stops neither uploads nor the end; when it reads again, it learns the newest state."""
     unread = _fill(manager.getsockname())
     began = time.monotonic()
-    notifier = service.Notifier()
-    notifier.watchdog()
-    while notifier._waiting:  # the thread has taken it, and is stuck with it
+    supervisor = service.Supervisor()
+    supervisor.watchdog()
+    while supervisor._waiting:  # the thread has taken it, and is stuck with it
         assert time.monotonic() - began < 10
     for number in range(1000):
-        notifier.status(f"{number} delivered")
-    for tell in (notifier.ready, notifier.reloading, notifier.ready):
+        supervisor.status(f"{number} delivered")
+    for tell in (supervisor.ready, supervisor.reloading, supervisor.ready):
         tell()
-    notifier.close()
+    supervisor.close()
     assert time.monotonic() - began < 10
     heard = [manager.recv(4096).decode().split("\n")[0] for _ in range(unread + 4)]
     assert heard[unread:] == ["WATCHDOG=1", "STATUS=999 delivered", "RELOADING=1", "READY=1"]
@@ -120,14 +120,14 @@ def test_nobody_listening_is_no_error(tmp_path: Path, monkeypatch: pytest.Monkey
     """A socket that is gone costs the messages and nothing else; one that comes back is used again."""
     pytest.importorskip("systemd")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
-    notifier = service.Notifier()
-    notifier.ready()
+    supervisor = service.Supervisor()
+    supervisor.ready()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "gone"))
         listener.settimeout(10)
-        notifier.watchdog()
+        supervisor.watchdog()
         before = list(iter(lambda: listener.recv(4096), b"WATCHDOG=1"))
-    notifier.close()
+    supervisor.close()
     assert before in ([], [b"READY=1"])  # whether it was sent before anybody listened
 
 
@@ -135,11 +135,11 @@ def test_outside_systemd_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> 
     """Started from a shell the program costs nothing for systemd's sake, even with a stray WATCHDOG_USEC."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
-    notifier = service.Notifier()
-    notifier.ready()
-    assert notifier._thread is None
-    assert notifier.watchdog_period() is None
-    notifier.close()
+    supervisor = service.Supervisor()
+    supervisor.ready()
+    assert supervisor._thread is None
+    assert supervisor.watchdog_period() is None
+    supervisor.close()
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_watchdog_period(
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    notifier = service.Notifier()
-    assert notifier.watchdog_period() == period
-    notifier.close()
+    supervisor = service.Supervisor()
+    assert supervisor.watchdog_period() == period
+    supervisor.close()
 
 
 def test_without_the_package_nothing_happens(tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_without_the_package_nothing_happens(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['systemd'] = None\n"
         "from invoice_watcher import service\n"
-        "notifier = service.Notifier(); notifier.ready(); notifier.close()\n"
-        "assert notifier._thread is None\n"
+        "supervisor = service.Supervisor(); supervisor.ready(); supervisor.close()\n"
+        "assert supervisor._thread is None\n"
         "assert not service.journal_send('text', 6, {})"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NOTIFY_SOCKET": str(tmp_path)})

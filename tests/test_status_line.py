@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from invoice_watcher.receipt import timestamp
 from invoice_watcher.standing import Paused, Sent, Standing
-from invoice_watcher.status_line import sentence, span
+from invoice_watcher.status_line import sentence
 
 NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
 HOUR = 3600.0
@@ -53,22 +51,3 @@ def test_a_bad_day() -> None:
 def test_folders_that_are_away_come_first() -> None:
     """While there are no folders nothing else matters."""
     assert sentence(standing(trouble="/srv/invoices is gone")) == "waiting for the folders: /srv/invoices is gone"
-
-
-@pytest.mark.parametrize(
-    ("age", "words"),
-    [
-        (-500.0, "0 s"),  # the clock was set back
-        (0.0, "0 s"),
-        (1.99, "1 s"),
-        (119.9, "119 s"),
-        (120.0, "2 min"),
-        (2 * HOUR - 1, "119 min"),
-        (2 * HOUR, "2 h"),
-        (47.9 * HOUR, "47 h"),
-        (100 * HOUR, "4 days"),
-    ],
-)
-def test_an_age_is_told_as_people_tell_it(age: float, words: str) -> None:
-    """Seconds, minutes, hours or days, whatever there are two of; never less than nothing."""
-    assert span(age) == words

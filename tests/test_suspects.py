@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.outcome import Rejected
-from invoice_watcher.queue import MOST_CRASHES
+from invoice_watcher.queue.suspects import MOST_CRASHES
 from tests.support.world import DAY, DELIVERED, World, all_but, failure, task_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_suspects_are_sent_alone_and_before_all_else() -> None:
     for order in ("a", "b", "c"):
         task = world.queue.next(world.now)
         assert task is not None
-        assert task.invoice.queue == order
+        assert task.invoice.lane == order
         assert world.queue.next(world.now) is None, "something goes beside a suspect"
         world._start(task)
         _, _, ended, report = world._ends.pop()

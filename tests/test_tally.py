@@ -1,28 +1,9 @@
-"""What the program came to, and the exit status that says it."""
+"""What was filed so far."""
 
 from __future__ import annotations
 
-import pytest
-
-from invoice_watcher.errors import ExitStatus
 from invoice_watcher.invoice import Invoice, Kind, OrderId
 from invoice_watcher.tally import MOST_RECENT, Tally
-
-
-@pytest.mark.parametrize(
-    ("rejected", "waiting", "stopped", "status"),
-    [
-        (0, 0, False, ExitStatus.OK),
-        (1, 0, False, ExitStatus.REJECTED),
-        (1, 5, False, ExitStatus.REJECTED),
-        (0, 5, False, ExitStatus.WAITING),
-        (0, 5, True, ExitStatus.OK),
-    ],
-)
-def test_the_exit_status(*, rejected: int, waiting: int, stopped: bool, status: ExitStatus) -> None:
-    """A rejected invoice needs a person, so it outweighs what waits; what waits because it was stopped is no fault."""
-    tally = Tally(delivered=3, rejected=rejected, waiting=waiting, stopped=stopped)
-    assert tally.exit_status == status
 
 
 def test_the_last_deliveries_are_kept() -> None:

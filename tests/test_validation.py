@@ -81,8 +81,8 @@ def test_what_the_api_would_refuse_is_refused_here(name: str, raw: bytes, code: 
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("1.pdf.json", "This is only the note beside a document: delete it, and move the document alone."),
-        ("1.XLSX.JSON", "This is only the note beside a document: delete it, and move the document alone."),
+        ("1.pdf.json", "This is only the receipt of a document: delete it, and move the document alone."),
+        ("1.XLSX.JSON", "This is only the receipt of a document: delete it, and move the document alone."),
         ("1.json", hint_for("unsupported_format")),
     ],
 )

@@ -357,6 +357,30 @@ watcher.stop()
     assert rest == ["None", "None", "the kernel gives hints again", "None", "False"]
 
 
+def test_a_machine_that_has_no_thread_to_spare_is_told_in_a_sentence(drop: Path) -> None:
+    """Here for want of memory for its stack: the rescan goes on alone, nothing stays open, and later there is a watch.
+
+    In a process of its own, for the size of a stack is that of all threads to come.
+    """
+    program = """
+import os, sys, threading
+from pathlib import Path
+from invoice_watcher.watcher import Watcher
+watcher = Watcher(Path(sys.argv[1]), lambda: None)
+before = os.listdir("/proc/self/fd"), threading.active_count()
+threading.stack_size(1 << 46)
+print(watcher.start(), watcher.revive(), sep="\\n")
+assert (os.listdir("/proc/self/fd"), threading.active_count()) == before
+threading.stack_size(0)
+print(watcher.revive(), watcher.is_deaf(), sep="\\n")
+watcher.stop()
+"""
+    command = [sys.executable, "-c", program, str(drop)]
+    first, *rest = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert first.startswith("no hints from the kernel (can't start new thread): new files are found by the rescan")
+    assert rest == ["None", "the kernel gives hints again", "False"]
+
+
 def test_a_watch_that_ended_is_revived(drop: Path) -> None:
     """The folder was replaced: it is watched again, which is said; a healthy watch is left as it is."""
     with ear_on(drop) as ear:

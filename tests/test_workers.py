@@ -118,6 +118,26 @@ def test_stop_does_not_wait_for_a_worker_that_hangs() -> None:
     assert posted.take(1) == [(1, None)]
 
 
+def test_stop_waits_once_for_all_that_hang() -> None:
+    """However many uploads hang, a stop takes as long as it would for one: 64 workers do not make it a minute."""
+    hanging, release = threading.Semaphore(0), threading.Event()
+
+    def work(_given: int) -> None:
+        hanging.release()
+        release.wait(60)
+
+    posted = _Posted()
+    workers = _workers(16, work, posted)
+    for given in range(16):
+        workers.give(given)
+    assert all(hanging.acquire(timeout=10) for _ in range(16))
+    began = time.monotonic()
+    assert not workers.stop(0.25)
+    assert time.monotonic() - began < 2
+    release.set()
+    assert len(posted.take(16)) == 16
+
+
 def test_stop_of_idle_workers_is_prompt() -> None:
     """A daemon with nothing to do ends at once, however long it would be willing to wait."""
     workers = _workers(8, lambda given: given, _Posted())

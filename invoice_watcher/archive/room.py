@@ -17,9 +17,10 @@ from invoice_watcher.errors import FolderError, FolderUnavailableError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import Naming
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode
-from invoice_watcher.spool.filing import LARGEST_RECEIPT, trusted
 from invoice_watcher.spool.folders import Folder, open_folder
+from invoice_watcher.spool.receipts import LARGEST_RECEIPT, trusted
 from invoice_watcher.spool.shelves import MONTH
+from invoice_watcher.spool.syscalls import read_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from invoice_watcher.pacing import Pace
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_LITTER = Naming.of("")  # whose built-in patterns are all that is asked for
+# Nothing that bears a temporary name was ever taken, so none of it was filed: Windows, macOS and Office leave such
+# files wherever people look. `ignore` counts for nothing here: it may have been another when a document was taken.
+_LITTER = Naming.of("")
 _AT_ONCE = 256  # names between two looks at the clock
 _DAMAGED = "its receipt is damaged, or that of another file"
 _FOREIGN = "its receipt was written by somebody else, and is not believed"
@@ -158,7 +161,7 @@ class Room:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             return None, _DAMAGED
-        receipt = decode(os.read(fd, min(found.st_size, LARGEST_RECEIPT)))
+        receipt = decode(read_up_to(fd, min(found.st_size, LARGEST_RECEIPT)))
         if receipt.file != encodable(document):
             return None, _DAMAGED
         if self._believed is not None and found.st_uid not in self._believed:

@@ -1,9 +1,10 @@
 """What `check` looks at, before anything is sent: each finding says what is so, and what would mend it.
 
-`configuration`, `folders`, `storage` and `kernel` are about this machine; `reach`, `proxy`, `tls` and `api` about the
-way to the API and the API itself, each step only when the one before it went well. Guarantees: nothing is made or
-changed that was not there before, beyond an empty hidden file that is renamed through the folders and removed; a
-running instance is not disturbed; no order is changed, for no document is sent; everything ends in time. Raises
+`configuration`, `folders` (with `rights`), `storage`, `kernel` and `metrics` are about this machine; `route` goes the
+way to the API, by `reach`, `proxy` and `tls`, each step only when the one before it went well, and `api` asks at its
+end; `people` are those who are to be told, to whom a test is sent only where that is asked for. Guarantees: nothing is
+made or changed that was not there before, beyond an empty hidden file that is renamed through the folders and removed;
+a running instance is not disturbed; no order is changed, for no document is sent; everything ends in time. Raises
 nothing: what cannot be looked at is a finding.
 """
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.backoff import http_date
 from invoice_watcher.checks.finding import Finding, fault, note, ok
 from invoice_watcher.config import BASE_URLS
-from invoice_watcher.outcome import API_CODES, WRONG_API_CODE, Deferred, Delivered, Fault
+from invoice_watcher.outcome import API_CODES, WRONG_API_CODE, Deferred, Delivered, Fault, Rejected
 from invoice_watcher.uploader import Uploader
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ def judge(outcome: Outcome) -> Finding:
     said = _said(problem, outcome.http_status)
     if problem.code == WRONG_API_CODE:
         return fault("API answer", f"the API code is refused: {said}", _CODE)
-    if problem.code in API_CODES:
-        return ok("API answer", f"it does not refuse the API code ({said})")
-    if not isinstance(outcome, Deferred):
-        text = f"it refuses a request without a document ({said}), which does not tell whether it accepts the API code"
-        return note("API answer", text, "the first invoice will show it")
-    if outcome.fault is Fault.OPERATOR:
+    if isinstance(outcome, Deferred) and outcome.fault is Fault.OPERATOR:
         refused = "the API code is refused: " if problem.reason == "access_denied" else ""
         return fault("API answer", refused + said, _CURES.get(problem.reason, _ADDRESS))
+    if problem.code in API_CODES:
+        return ok("API answer", f"it does not refuse the API code ({said})")
+    if isinstance(outcome, Rejected):
+        text = f"it refuses a request without a document ({said}), which does not tell whether it accepts the API code"
+        return note("API answer", text, "the first invoice will show it")
     return fault("API answer", f"it is not well now: {said}", _PATIENCE)
 
 

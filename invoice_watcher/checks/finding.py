@@ -66,4 +66,4 @@ def exit_status(findings: Iterable[Finding]) -> ExitStatus:
     wrong = {finding.subject for finding in findings if finding.grade is Grade.FAULT}
     if wrong & _LAID_DOWN:
         return ExitStatus.CONFIG
-    return ExitStatus.REJECTED if wrong else ExitStatus.OK
+    return ExitStatus.FAILED if wrong else ExitStatus.OK

@@ -12,8 +12,9 @@ import shlex
 import stat
 from typing import TYPE_CHECKING
 
+from invoice_watcher.accounts import group_name, user_name
 from invoice_watcher.checks.finding import Finding, fault, note, ok
-from invoice_watcher.checks.rights import CAP_FOWNER, group_name, holds, user_name
+from invoice_watcher.checks.rights import CAP_FOWNER, holds
 from invoice_watcher.errors import FolderError, FolderInUseError
 from invoice_watcher.mounts import missing_disk
 from invoice_watcher.spool import Folders

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.checks.finding import Finding, fault, note, ok
 from invoice_watcher.checks.rights import CAP_LEASE, holds_everywhere
-from invoice_watcher.mounts import gives_hints
+from invoice_watcher.lookout import is_polled
 from invoice_watcher.spool import leases_work
 from invoice_watcher.watcher import Watcher
 
@@ -33,8 +33,7 @@ _QUIET_ALONE = "counts as finished when it stays unchanged for settle.quiet"
 def look_at_kernel(config: Config) -> Iterator[Finding]:
     """Yield what is to be said of leases, hints and hard links, for folders that can be used."""
     yield _leases(config.drop_dir)
-    polling = config.settle.mode == "polling" or (config.settle.mode == "auto" and not gives_hints(config.drop_dir))
-    if not polling:
+    if not is_polled(config.settle, config.drop_dir):
         yield _hints(config.drop_dir)
     yield from hard_links(_SETTINGS)
 

@@ -1,32 +1,13 @@
-"""Who this process is, and what the kernel lets it do besides (capabilities(7)).
+"""What the kernel lets this process do besides (capabilities(7)).
 
 Asks the kernel; raises nothing. Where `/proc` tells nothing, no capability is assumed.
 """
 
 from __future__ import annotations
 
-import grp
-import pwd
-
 CAP_FOWNER = 3  # linux/capability.h
 CAP_LEASE = 28
 _WHOLE_RANGE = ["0", "0", "4294967295"]  # user_namespaces(7): the map of the first user namespace
-
-
-def user_name(uid: int) -> str:
-    """Return the user's name, or the number where the system knows no name."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def group_name(gid: int) -> str:
-    """Return the group's name, or its number likewise."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def holds(capability: int) -> bool:

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from invoice_watcher.checks.finding import Finding, fault, note, ok
+from invoice_watcher.lookout import is_polled
 from invoice_watcher.mounts import file_system_of, gives_hints
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ def look_at_storage(config: Config) -> Iterator[Finding]:
 
 def _kind(config: Config) -> Finding:
     kind = file_system_of(config.drop_dir) or "unknown"
-    seconds = config.settle.rescan_for(polling=True)
+    polled = is_polled(config.settle, config.drop_dir)
+    scan = f"found by a scan every {config.settle.rescan_for(polling=polled):g} s"
     if not gives_hints(config.drop_dir):
+        found = f"new files are {scan}" if polled else f"what other machines drop is {scan} (settle.mode)"
         cure = "have the service run where the disk is, if new files have to be noticed at once"
-        return note("file system", f"{kind} is a network one; new files are found by a scan every {seconds:g} s", cure)
-    if config.settle.mode == "polling":
-        return ok("file system", f"{kind}, new files are found by a scan every {seconds:g} s (settle.mode)")
+        return note("file system", f"{kind} is a network one; {found}", cure)
+    if polled:
+        return ok("file system", f"{kind}, new files are {scan} (settle.mode)")
     return ok("file system", f"{kind}, new files are noticed at once")
 
 

@@ -46,14 +46,23 @@ def secure(
 ) -> Generator[Finding, None, ssl.SSLSocket | None]:
     """Make a connection secure, yield what is to be said of it, and return it; None when it cannot be trusted."""
     try:
-        with cut_after(sock, patience) as cut:
-            secured = context.wrap_socket(sock, server_hostname=side.host.rstrip("."))
+        secured = _secured(sock, side, context, patience)
     except OSError as error:
-        cause = TimeoutError() if cut.made else error
-        yield _failed(cause, side, patience)
+        yield _failed(error, side, patience)
         return None
     yield _validity(secured, side)
     return secured
+
+
+def _secured(sock: socket.socket, side: Side, context: ssl.SSLContext, patience: float) -> ssl.SSLSocket:
+    """Make a connection secure; raises TimeoutError when its time is over, whatever TLS makes of that, or OSError."""
+    with cut_after(sock, patience) as cut:
+        try:
+            return context.wrap_socket(sock, server_hostname=side.host.rstrip("."))
+        except OSError as error:
+            if cut.made:
+                raise TimeoutError from error
+            raise
 
 
 def _failed(error: OSError, side: Side, patience: float) -> Finding:

@@ -34,7 +34,7 @@ def main() -> NoReturn:
     privacy.protect()
     status = _status()
     if tell_unprinted():
-        status = status or ExitStatus.REJECTED
+        status = status or ExitStatus.FAILED
     logs.shutdown()
     signals.end()
     sys.exit(status)

@@ -90,7 +90,7 @@ def _tell_wrong(book: Ledger) -> ExitStatus:
     status = ExitStatus.OK
     for file, remark in book.wrong():
         click.echo(f"invoice-watcher: {escape(file)}: {escape(remark)}", err=True)
-        status = ExitStatus.REJECTED
+        status = ExitStatus.FAILED
     return status
 
 
@@ -126,7 +126,7 @@ def retry(config_path: Path, order_ids: tuple[str, ...], *, everything: bool, co
         if left < found.count:
             _tell_if_nobody_works(config)
     tell_unprinted()  # and leave the status to what became of the invoices
-    return ExitStatus.REJECTED if left or found.missing else ExitStatus.OK
+    return ExitStatus.FAILED if left or found.missing else ExitStatus.OK
 
 
 def _tell_if_nobody_works(config: Config) -> None:

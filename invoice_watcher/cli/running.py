@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from invoice_watcher import logs, signals
+from invoice_watcher import signals
 from invoice_watcher.cli.options import config_option, tell_unprinted
 from invoice_watcher.config import find_api_code, load
 from invoice_watcher.errors import ExitStatus
@@ -39,11 +39,12 @@ def run(config_path: Path, *, once: bool) -> int:
     if not once:
         serve(lambda: _settings(config_path), mailbox)
         return ExitStatus.OK
-    found = _settings(config_path)
+    settings = _settings(config_path)
+    settings.set_up_log()
     with progress() as audience:
-        tally = deliver_once(found, mailbox, audience)
-    click.echo(f"{tally.delivered} delivered, {tally.rejected} rejected, {tally.waiting} waiting", err=True)
-    return tally.exit_status
+        result = deliver_once(settings, mailbox, audience)
+    click.echo(f"{result.delivered} delivered, {result.rejected} rejected, {result.waiting} waiting", err=True)
+    return result.exit_status
 
 
 @click.command()
@@ -57,10 +58,11 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
         if not path.is_file():  # opening a FIFO would wait for its writer
             raise click.UsageError(escape(f"{path} is no regular file"))
     stop = _stop_on_signal()
-    config, api_code = _settings(config_path)
+    settings = _settings(config_path)
+    settings.set_up_log()
     outcomes: list[Outcome] = []
     try:
-        for path, outcome in send_files(files, config, api_code, stop):
+        for path, outcome in send_files(files, *settings, stop):
             click.echo(f"{escape(str(path))}: {_told(outcome)}")
             outcomes.append(outcome)
     except OSError as error:
@@ -70,22 +72,17 @@ def upload(config_path: Path, files: tuple[Path, ...]) -> int:
         click.echo(f"{escape(str(path))}: not sent: the program was stopped before")
     tell_unprinted()  # and leave the status to what became of the invoices
     if any(isinstance(outcome, Rejected) for outcome in outcomes):
-        return ExitStatus.REJECTED
+        return ExitStatus.FAILED
     unsent = len(outcomes) < len(files) or any(isinstance(outcome, Deferred) for outcome in outcomes)
     return ExitStatus.WAITING if unsent else ExitStatus.OK
 
 
 def _settings(path: Path) -> Settings:
-    """Read the configuration and find the API code; logging follows the configuration from here on.
-
-    Both are looked at before either is complained of, so that all faults are told at once.
-    """
+    """Read the configuration, and find the API code; raises ConfigError."""
     from invoice_watcher.serve import Settings  # noqa: PLC0415 - see above
 
     config = load(path)
-    api_code = find_api_code(config, os.environ)
-    logs.setup(config.log.level, config.log.format, [api_code.reveal(), *config.notify.urls])
-    return Settings(config, api_code)
+    return Settings(config, find_api_code(config, os.environ))
 
 
 def _stop_on_signal() -> Stop:

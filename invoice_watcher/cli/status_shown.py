@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import click
 
 from invoice_watcher.escaping import escape
+from invoice_watcher.moments import moment, seconds, span
 from invoice_watcher.standing import MOST_NAMED
-from invoice_watcher.status_line import moment, seconds, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,9 @@ _HEADINGS = {
 _COLOURS = {"flowing": "green", "paused": "yellow", "silent": "yellow"}
 
 
+_Fact: TypeAlias = tuple[str, str]  # what it is about, and a text
+
+
 class _Row(NamedTuple):
     """One file: its name, its order, a time, and what is to be said of it."""
 
@@ -46,49 +49,55 @@ class _Row(NamedTuple):
     when: str
     text: str
 
+    @property
+    def file(self) -> str:
+        """Its name and order in one."""
+        return f"{self.name} (order {self.order})" if self.order else self.name
+
 
 def show(overview: Overview) -> None:
     """Print it."""
+    now = time.time()
+    facts = list(_facts(overview, now))
+    waiting = [_of_waiter(one, now) for one in overview.files[:MOST_FILES]]
+    failed = [_of_failure(one, now) for one in overview.failures]
     if sys.stdout.isatty():
-        _draw(overview, time.time())
+        _draw(overview.state, facts, waiting, failed)
     else:
-        for line in _lines(overview, time.time()):
+        for line in _lines(overview.state, facts, waiting, failed):
             click.echo(line)
 
 
-def _lines(overview: Overview, now: float) -> Iterator[str]:
-    yield _HEADINGS[overview.state]
-    yield from (f"{name}: {text}" for name, text in _facts(overview, now))
-    for name, order, when, text in (_of_waiter(one, now) for one in overview.files[:MOST_FILES]):
-        yield f"waits: {name}{order and f' (order {order})'}, for {when}: {text}"
-    for name, order, when, text in (_of_failure(one, now) for one in overview.failures):
-        yield f"failed: {name}{order and f' (order {order})'}, {when}: {text}"
+def _lines(state: str, facts: list[_Fact], waiting: list[_Row], failed: list[_Row]) -> Iterator[str]:
+    yield _HEADINGS[state]
+    yield from (f"{name}: {text}" for name, text in facts)
+    yield from (f"waits: {row.file}, for {row.when}: {row.text}" for row in waiting)
+    yield from (f"failed: {row.file}, {row.when}: {row.text}" for row in failed)
 
 
-def _draw(overview: Overview, now: float) -> None:
+def _draw(state: str, facts: list[_Fact], waiting: list[_Row], failed: list[_Row]) -> None:
     """Draw the tables; the library for that is only loaded here."""
     from rich.console import Console  # noqa: PLC0415 - the other commands need none of it
     from rich.text import Text  # noqa: PLC0415
 
     console = Console(highlight=False)
-    console.print(Text(_HEADINGS[overview.state], style=f"bold {_COLOURS.get(overview.state, 'red')}"))
-    facts = _grid()
-    for name, text in _facts(overview, now):
-        facts.add_row(Text(name, style="bold"), Text(text))
-    console.print(facts)
-    if overview.files:
-        rows = [_of_waiter(one, now) for one in overview.files[:MOST_FILES]]
-        console.print(_table("waiting", "for", rows))
-    if overview.failures:
-        console.print(_table("failed", "at", [_of_failure(one, now) for one in overview.failures]))
+    console.print(Text(_HEADINGS[state], style=f"bold {_COLOURS.get(state, 'red')}"))
+    console.print(_grid(facts))
+    if waiting:
+        console.print(_table("waiting", "for", waiting))
+    if failed:
+        console.print(_table("failed", "at", failed))
 
 
-def _grid() -> Table:
+def _grid(facts: list[_Fact]) -> Table:
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
+    for name, text in facts:
+        grid.add_row(Text(name, style="bold"), Text(text))
     return grid
 
 
@@ -104,8 +113,8 @@ def _table(title: str, when: str, rows: list[_Row]) -> Table:
     return table
 
 
-def _facts(overview: Overview, now: float) -> Iterator[tuple[str, str]]:
-    """Yield all but the files, each as a name and a text."""
+def _facts(overview: Overview, now: float) -> Iterator[_Fact]:
+    """Yield all but the files."""
     yield "drop folder", escape(overview.drop_dir)
     if overview.running:
         since = f"since {_at(overview.started_at, now)}" if overview.started_at else "since an unknown time"

@@ -1,9 +1,10 @@
 """The configuration: a YAML file becomes one frozen `Config`, or the list of all that is wrong with it.
 
-`model` says what there is, `forms`, `names` and `addresses` how each value is read, `document` turns YAML
-into nodes with lines, `parsing` joins them, `conflicts` judges values together, `authorities` looks at the file
-of trusted certificates, `credentials` finds the API code, `json_schema` tells editors. All but `load`,
-`find_api_code` and `warnings` are pure.
+`model` and `sections` say what there is, `keys` lists it, `forms`, `names`, `addresses` and `units` how each value is
+read, `document` turns YAML into nodes with lines, `parsing` joins them, `conflicts` judges values together,
+`authorities` looks at the file of trusted certificates, `credentials` finds the API code, which is a `secret`, and
+`json_schema` tells editors. All is pure but `load`, `find_api_code`, `locate_api_code` and `warnings`, which ask the
+file system.
 
 Every fault is a ConfigError and the administrator's; no fault shows a value that may be a secret.
 """
@@ -18,20 +19,8 @@ from invoice_watcher.config.document import LARGEST_DOCUMENT
 from invoice_watcher.config.json_schema import schema, schema_text
 from invoice_watcher.config.model import ORDER_ID_PATTERN, Config
 from invoice_watcher.config.parsing import parse
-from invoice_watcher.config.secret import Secret, is_guid
-from invoice_watcher.config.sections import (
-    BASE_URLS,
-    Api,
-    Environment,
-    Level,
-    Log,
-    LogFormat,
-    Metrics,
-    Mode,
-    Notify,
-    Retry,
-    Settle,
-)
+from invoice_watcher.config.secret import Secret
+from invoice_watcher.config.sections import BASE_URLS, Api, Log, Metrics, Notify, Retry, Settle
 from invoice_watcher.config.units import duration, show_duration, show_size, size
 from invoice_watcher.errors import ConfigError, ConfigFault
 from invoice_watcher.escaping import escape
@@ -44,20 +33,15 @@ __all__ = [
     "ORDER_ID_PATTERN",
     "Api",
     "Config",
-    "Environment",
-    "Level",
     "Located",
     "Log",
-    "LogFormat",
     "Metrics",
-    "Mode",
     "Notify",
     "Retry",
     "Secret",
     "Settle",
     "duration",
     "find_api_code",
-    "is_guid",
     "load",
     "locate_api_code",
     "parse",

@@ -1,4 +1,6 @@
-"""What the sections of the configuration share: a repr that hides secrets, and the list of their keys.
+"""What the sections of the configuration share: the list of their keys, and which of these may hold a secret.
+
+That is said in one place, the key's form (`Form.private`); what is shown, and what the log blackens, follow from it.
 
 Pure; raises nothing.
 """
@@ -28,8 +30,16 @@ class Section:
         """Yield what rich, whose tracebacks show local variables, may print."""
         for key in keys(type(self)):
             value = getattr(self, key.name)
-            hidden = value and isinstance(key.what, Setting) and key.what.form.private
-            yield key.name, Secret("") if hidden else value
+            yield key.name, Secret("") if value and key.is_private else value
+
+    def secrets(self) -> Iterator[str]:
+        """Yield every text in here that may be a secret. Whoever calls this answers for where they go."""
+        for key in keys(type(self)):
+            value = getattr(self, key.name)
+            if isinstance(value, Section):
+                yield from value.secrets()
+            elif value and key.is_private:
+                yield from (_revealed(one) for one in (value if isinstance(value, tuple) else (value,)))
 
 
 class Key(NamedTuple):
@@ -45,6 +55,11 @@ class Key(NamedTuple):
     what: Setting | type[Section]
     default: object
 
+    @property
+    def is_private(self) -> bool:
+        """Whether its values may hold a secret."""
+        return isinstance(self.what, Setting) and self.what.form.private
+
 
 def keys(section: type[Section]) -> tuple[Key, ...]:
     """Return the keys of `section`, a dataclass, in the order in which the model names them."""
@@ -55,3 +70,7 @@ def keys(section: type[Section]) -> tuple[Key, ...]:
 def _what(hint: Any) -> Setting | type[Section]:  # noqa: ANN401 - an annotation has no type of its own
     found: Setting | type[Section] = hint.__metadata__[0] if get_origin(hint) is Annotated else hint
     return found
+
+
+def _revealed(value: Secret | str) -> str:
+    return value.reveal() if isinstance(value, Secret) else value

@@ -1,4 +1,4 @@
-"""The groups of keys in a configuration: how to reach the API, when a file is whole, when to try again.
+"""The groups of keys in a configuration: the API, when a file is whole, when to try again, and who is told how.
 
 Frozen values, filled by `parse`; each field says by its `Setting` how its key is read and what it means.
 Pure; nothing here raises.

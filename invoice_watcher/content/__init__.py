@@ -14,7 +14,7 @@ One thing no format can tell: a file cut where only padding was left is whole (s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, assert_never
 
 from invoice_watcher import shortcut
 from invoice_watcher.content import ole2, ooxml, pdf, text
@@ -59,11 +59,14 @@ def inspect(document: BinaryIO, size: int, kind: Kind) -> Finding:
         OSError: reading failed.
     """
     view = View(document, size)
-    if kind is Kind.PDF:
-        return pdf.judge(view) if pdf.begins(view.head) else _refuse(view, kind, pdf.MAGICS)
-    if kind is Kind.URL:
-        return _inspect_shortcut(view)
-    return _inspect_office(view, kind)
+    match kind:
+        case Kind.PDF:
+            return pdf.judge(view) if pdf.begins(view.head) else _refuse(view, kind, pdf.MAGICS)
+        case Kind.DOC | Kind.DOCX | Kind.XLS | Kind.XLSX:
+            return _inspect_office(view, kind)
+        case Kind.URL:
+            return _inspect_shortcut(view)
+    assert_never(kind)
 
 
 def _inspect_office(view: View, kind: Kind) -> Finding:

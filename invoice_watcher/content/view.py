@@ -35,7 +35,11 @@ class View:
         if not 0 <= offset < self.size:
             return b""
         self._document.seek(offset)
-        return self._document.read(min(length, self.size - offset))
+        most = min(length, self.size - offset)
+        found = self._document.read(most)
+        while len(found) < most and (more := self._document.read(most - len(found))):  # read(2) may give a part (FUSE)
+            found += more
+        return found
 
     def tail(self, length: int) -> bytes:
         """Return the last `length` bytes, or all where there are fewer."""

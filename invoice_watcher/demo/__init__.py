@@ -70,7 +70,7 @@ def _verdict(console: Console, faults: list[str], seconds: float) -> ExitStatus:
     for fault in faults:
         console.print(Text(f"not as it should be: {fault}", "red"))
     if faults:
-        return ExitStatus.REJECTED
+        return ExitStatus.FAILED
     done = sum(one.folder == "done" for one in EXPECTED.values())
     text = f"{done} delivered, {len(EXPECTED) - done} rejected, nothing lost, each accepted once, in {seconds:.0f} s."
     console.print(Text(text, "bold green"))

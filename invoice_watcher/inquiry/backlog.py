@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from invoice_watcher.errors import FolderError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import naming_of
-from invoice_watcher.receipt import SUFFIX, timestamp
-from invoice_watcher.spool.filing import note_name, original_name, read_receipt
+from invoice_watcher.receipt import timestamp
 from invoice_watcher.spool.folders import open_folder
+from invoice_watcher.spool.names import is_document, note_name, original_name
+from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.standing import MOST_NAMED, Waiter
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def backlog(config: Config) -> Backlog:
         return Backlog(None, None, (), (str(error),))
     try:
         for found in _files_in(config.work_dir, "work") if os.path.lexists(config.work_dir) else ():
-            if not found.name.startswith(".") and not found.name.endswith(SUFFIX):  # receipts in the making, and notes
+            if is_document(found.name):
                 oldest.add(found)
     except FolderError as error:
         trouble.append(f"what was being sent cannot be counted: {error}")

@@ -14,15 +14,15 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoice_watcher.accounts import user_name
 from invoice_watcher.archive import filing
 from invoice_watcher.errors import FolderError
 from invoice_watcher.inquiry.openers import writers_of
+from invoice_watcher.moments import span
 from invoice_watcher.naming import ignoring_pattern, is_numbered, naming_of
 from invoice_watcher.outcome import Rejected
 from invoice_watcher.settling import Unready
-from invoice_watcher.spool.snapshot import owner_name
 from invoice_watcher.spool.syscalls import is_immovable
-from invoice_watcher.status_line import span
 from invoice_watcher.validation import Limits, validate
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def examine(path: Path, config: Config) -> Examined:
 
 def _facts(found: os.stat_result, writers: Writers) -> Iterator[str]:
     changed = span(time.time() - found.st_ctime)
-    owner = owner_name(found.st_uid)
+    owner = user_name(found.st_uid)
     yield f"It has {found.st_size:,} bytes, belongs to {owner}, and was dropped or last changed {changed} ago."
     if writers.hidden and not writers.found:
         yield "As root it can be seen whether other users' programs have it open for writing."

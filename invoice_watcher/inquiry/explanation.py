@@ -15,11 +15,11 @@ from invoice_watcher.errors import ExitStatus, FolderError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.inquiry.backlog import note_of
 from invoice_watcher.inquiry.examination import examine
-from invoice_watcher.inquiry.overview import Word, advice_for, word_of
 from invoice_watcher.inquiry.whereabouts import Place, closed, whereabouts
+from invoice_watcher.inquiry.word import Word, advice_for, word_of
+from invoice_watcher.moments import moment, seconds, span
 from invoice_watcher.receipt import SUFFIX
-from invoice_watcher.spool.filing import original_name
-from invoice_watcher.status_line import moment, seconds, span
+from invoice_watcher.spool.names import original_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def _nowhere(config: Config, config_path: Path, asked: str) -> Explanation:
     text = f"There is no such file in {config.drop_dir}, nor was one of that name or order delivered or rejected."
     if shut:  # then the half of that is not known
         text = "No such file was found."
-    return Explanation(asked, (text, *shut), _status(word) or ExitStatus.REJECTED)
+    return Explanation(asked, (text, *shut), _status(word) or ExitStatus.FAILED)
 
 
 def _of_dropped(place: Place, config: Config, word: Word, service: tuple[str, ...]) -> Iterator[str]:

@@ -8,16 +8,17 @@ program has a file of that very name open. Raises nothing: what cannot be read s
 from __future__ import annotations
 
 import os
-import pwd
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
+
+from invoice_watcher.accounts import user_name
+from invoice_watcher.spool.folders import LOCK_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LOCK_FILE = ".invoice-watcher-lock"  # where the folder itself cannot be locked; see the spool
 _START = 19  # which field of /proc/PID/stat behind the name is the start time (proc_pid_stat(5): the 22nd of all)
 _LONGEST_TITLE = 200
 
@@ -74,7 +75,7 @@ def writers_of(path: Path) -> Writers:
 def holder_of(drop: Path) -> Opener | None:
     """Return the program that has a drop folder locked for itself; None when there is none."""
     targets = []
-    for path in (drop, drop / _LOCK_FILE):
+    for path in (drop, drop / LOCK_FILE):
         with suppress(OSError):
             targets.append((path, os.stat(path)))
     for pid, device, inode in _locks():
@@ -143,10 +144,7 @@ def _opener(pid: int) -> Opener:
         name = _text(f"/proc/{pid}/cmdline").partition("\0")[0][:_LONGEST_TITLE] or name
     user = ""
     with suppress(OSError):
-        uid = os.stat(f"/proc/{pid}").st_uid
-        user = str(uid)
-        with suppress(KeyError):
-            user = pwd.getpwuid(uid).pw_name
+        user = user_name(os.stat(f"/proc/{pid}").st_uid)
     return Opener(pid, name or "a program", user, _started(pid))
 
 

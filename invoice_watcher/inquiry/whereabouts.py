@@ -16,7 +16,7 @@ from invoice_watcher.errors import FolderError
 from invoice_watcher.inquiry.backlog import note_of
 from invoice_watcher.naming import is_numbered, naming_of
 from invoice_watcher.receipt import SUFFIX
-from invoice_watcher.spool.filing import original_name
+from invoice_watcher.spool.names import is_document, original_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,8 +127,8 @@ def _is_filed_for(folder: Path, name: str, order_id: str) -> bool:
 
 
 def _claimed(work: Path) -> Iterator[str]:
-    """Yield the documents in the work folder, without their notes and what is written there in between."""
-    return (name for name in _names(work) if not name.startswith(".") and not name.endswith(SUFFIX))
+    """Yield the documents in the work folder."""
+    return filter(is_document, _names(work))
 
 
 def _names(folder: Path) -> Iterator[str]:

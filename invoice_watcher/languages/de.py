@@ -139,6 +139,9 @@ _MESSAGES = {
 }
 
 _PHRASES = {
+    "is left as it is until the next start, for it or its note cannot be read; have the administrator look at the "
+    "disk": "Bleibt bis zum nächsten Start liegen, denn sie oder ihr Vermerk ist nicht lesbar; lassen Sie die "
+    "Administration die Festplatte prüfen",
     "is still open for writing": "Ist noch in einem Programm geöffnet",
     "changed while it was being read": "Wurde geändert, während sie gelesen wurde",
     "has a second name (hard link)": "Liegt unter einem zweiten Namen auf der Platte (Hardlink)",
@@ -272,6 +275,7 @@ LANGUAGE = Language(
         "suspect": "Das Programm brach ab, während die Datei gesendet wurde; sie wird allein noch einmal gesendet",
         "held": "Ist beantwortet; noch wird geklärt, woran die Antwort liegt",
         "unfiled": "Ist beantwortet und wird abgelegt, sobald dieser Rechner es kann",
+        "unread": "Ist auf der Festplatte nicht lesbar; sie bleibt so liegen, bis die Administration das behoben hat",
     },
     hints=_HINTS,
     cures=_CURES,

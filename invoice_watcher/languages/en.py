@@ -109,5 +109,6 @@ LANGUAGE = Language(
         "suspect": "The program ended while it was being sent; it is sent again, alone",
         "held": "Was answered; whose fault that answer is, is being found out",
         "unfiled": "Was answered, and is filed as soon as this computer can",
+        "unread": "The disk does not give it; it is kept as it is until the administrator has seen to that",
     },
 )

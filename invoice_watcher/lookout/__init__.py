@@ -1,9 +1,10 @@
 """Looking at the drop folder: when, at what, and what of it is ready.
 
-Hints and the clock say when; the scan says what; `judge` says whether. A look at all of the folder is made in slices,
-for one with a million names takes seconds, and the loop has uploads to begin and signals to heed meanwhile; only when
-all has been seen is anything offered, for the oldest goes first and may come last. Where that takes long, a hint about
-one name is worth a *glance* at that name alone, at once; all of the folder is looked at as well, in its own time.
+Hints and the clock say when (`timing`); the scan says what; `judge` says whether. A look at all of the folder is made
+in slices, for one with a million names takes seconds, and the loop has uploads to begin and signals to heed meanwhile;
+only when all has been seen is anything offered, for the oldest goes first and may come last. Where that takes long,
+a hint about one name is worth a *glance* at that name alone, at once; all of the folder is looked at as well, in its
+own time.
 
 Guarantees: every change is seen within one rescan, hints or no hints; a storm of hints costs a bounded share of the
 processor; the number of files held in memory is bounded, in fair shares (see `schedule`), and the others have their
@@ -20,9 +21,8 @@ from typing import TYPE_CHECKING
 from invoice_watcher.errors import FolderError
 from invoice_watcher.lookout.findings import Findings, Unfinished
 from invoice_watcher.lookout.judge import Judge
-from invoice_watcher.lookout.wanted import NEVER, Wanted
-from invoice_watcher.mounts import gives_hints
-from invoice_watcher.pacing import LONG, REST
+from invoice_watcher.lookout.timing import Timing, is_polled
+from invoice_watcher.lookout.wanted import Wanted
 from invoice_watcher.settling import GONE, Clock
 from invoice_watcher.watcher import Watcher
 
@@ -38,17 +38,12 @@ if TYPE_CHECKING:
     from invoice_watcher.settling import Entry, Unready
     from invoice_watcher.spool import Spool
 
-__all__ = ["Findings", "Lookout", "Unfinished"]
+__all__ = ["Findings", "Lookout", "Unfinished", "is_polled"]
 
 MOST_IN_MEMORY = 20_000
 _SLACK = 4  # a quarter more may be held until the next look
 _SLICE = 0.005  # seconds, about, that the loop looks on without doing anything else
 _AT_ONCE = 32  # names that are seen between two looks at the clock
-_REST = 2.0  # times the processor time of the last look, before a hint brings the next one
-_LONG_LOOK = LONG  # seconds of the processor, from which on a glance at single names is worth its while
-_LONG_REST = REST  # the same, where a glance has seen already what the hint was about
-_BUSY_REST = 1.0  # seconds, while there is enough to do
-_BUSY_GLANCE = 0.25  # seconds from one glance to the next, likewise
 
 _log = logging.getLogger(__name__)
 
@@ -88,27 +83,26 @@ class Lookout:
             on_hint: called from another thread when a look may be worth it.
             most: how many files are held in memory.
         """
-        polling = settle.mode == "polling" or (settle.mode == "auto" and not gives_hints(folder))
+        polling = is_polled(settle, folder)
         self._spool = spool
         self._is_ignored = naming.is_ignored
         self._rescan = settle.rescan_for(polling=polling)
         self._watcher = None if polling else Watcher(folder, on_hint, naming.own)
         self._watching = False
+        self._watch_asked_at = 0.0  # whether it still hears
         self._most = most
         self._wanted = Wanted()
         self._wanted.all(0.0)
+        self._timing = Timing(self._wanted, self._rescan)
         self._judge = Judge(spool, folder, settle, naming, complaints, wanted=self._wanted)
-        self._hinted_at = NEVER  # the first time since the last look at all of the folder began
         self._look: _Look | None = None
-        self._began = self._looked_on = self._took = 0.0
-        self._glanced_at = self._glance_took = 0.0
         self._known = Findings()
         self._beyond: Beyond | None = None  # ready ones that were too many for the memory
-        self._left_out: set[str] = set()  # names under which a worker took a file while it was looked at
 
     def start(self) -> None:
         """Begin to watch; without hints the rescan goes on alone, and that is logged."""
         self._watching = self._watcher is not None
+        self._watch_asked_at = time.monotonic()
         if self._watcher and (trouble := self._watcher.start()):
             _log.warning("%s", trouble)
 
@@ -125,7 +119,7 @@ class Lookout:
         if names is None:
             self._wanted.all(0.0)
         elif names:
-            self._hinted_at = min(self._hinted_at, time.monotonic())
+            self._timing.hinted(time.monotonic())
         for name in names or ():
             self._wanted.name(name, 0.0)
 
@@ -145,6 +139,11 @@ class Lookout:
         return self._known.oldest_ns
 
     @property
+    def unfinished(self) -> Collection[Unfinished]:
+        """Those that are not ready, as many as are remembered, in no particular order."""
+        return self._known.unfinished.values()
+
+    @property
     def left_alone(self) -> list[str]:
         """What was found to be no regular file; the first of them."""
         return self._known.left_alone
@@ -152,13 +151,13 @@ class Lookout:
     def due_at(self, *, busy: bool) -> float:
         """Return when to look, or to look on, monotonic seconds; `busy` while there is more to do than workers."""
         if self._look is not None:
-            return self._looked_on
-        return min(self._all_due_at(busy=busy), self._glance_due_at(busy=busy))
+            return self._timing.looked_at
+        return self._timing.due_at(busy=busy, crowded=bool(self._beyond))
 
     def look(self, schedule: Schedule, *, busy: bool = False) -> None:
         """Look at what is due, or look on for a moment, and offer what is ready, once it is known what goes first."""
         began = time.monotonic()
-        if self._look is None and self._glance_due_at(busy=busy) <= began:
+        if self._look is None and self._timing.glance_due_at(busy=busy, crowded=bool(self._beyond)) <= began:
             self._glance(schedule)
             return
         look = self._look or self._begin(schedule)
@@ -172,35 +171,16 @@ class Lookout:
         if is_over:
             self._end(look, schedule, now)
         look.took += time.thread_time() - spent
-        self._looked_on, self._took = time.monotonic(), look.took
-
-    def _glance_due_at(self, *, busy: bool) -> float:
-        """When to glance; not once all of the folder is wanted, for a file that nobody named may be older."""
-        if self._took < _LONG_LOOK:
-            return NEVER
-        rested = self._glanced_at + max(_REST * self._glance_took, _BUSY_GLANCE if busy else 0.0)
-        due = max(self._wanted.next_at, rested)
-        return due if due < min(self._wanted.all_at, self._all_due_at(busy=busy)) else NEVER
-
-    def _all_due_at(self, *, busy: bool) -> float:
-        wanted = min(self._began + self._rescan, self._wanted.all_at)
-        if self._beyond and not busy:
-            wanted = self._began
-        if self._took < _LONG_LOOK:
-            wanted = min(wanted, self._hinted_at, self._wanted.next_at)
-        else:  # the glance goes first
-            wanted = min(wanted, max(self._hinted_at + _REST * self._took, self._looked_on + _LONG_REST * self._took))
-        return max(wanted, self._looked_on + max(_REST * self._took, _BUSY_REST if busy else 0.0))
+        self._timing.looked(time.monotonic(), look.took)
 
     def _begin(self, schedule: Schedule) -> _Look:
         began = time.monotonic()
-        if self._began and began >= self._began + self._rescan:
-            self._keep_watching()
-        self._began, self._hinted_at = began, NEVER
-        self._wanted.clear()
+        if began >= self._watch_asked_at + self._rescan:
+            self._keep_watching(began)
+        self._timing.began(began)
         self._judge.begin_scan(_now())
         entries = self._spool.scan(self._is_ignored)
-        self._look = _Look(entries, schedule.selection(self._most, self._judge.queue_of))
+        self._look = _Look(entries, schedule.selection(self._most, self._judge.lane_of))
         return self._look
 
     def _look_on(self, look: _Look, schedule: Schedule, now: Clock) -> bool:
@@ -222,8 +202,7 @@ class Lookout:
         chosen, self._beyond = look.selection.chosen(), look.selection.beyond
         tasks = self._judge.tasks(chosen, schedule.ready_by_name(), self._known, now)
         left_out = schedule.offer(self._beyond.keep_back(tasks), look.selection.newest_ns)
-        self._left_out = set(left_out)
-        self._judge.again(left_out, now)
+        self._judge.in_hand(left_out, self._known, now)
 
     def _catch_up(self, look: _Look, schedule: Schedule, now: Clock) -> None:
         """See what arrived where the look had been already: it may be older than a file of its order that was seen."""
@@ -238,17 +217,17 @@ class Lookout:
         spent = time.thread_time()
         names = self._wanted.take(now.mono)
         self._add(self._ready_among(names, schedule, now), names, schedule, now)
-        self._glance_took = time.thread_time() - spent
-        self._glanced_at = time.monotonic()
+        self._timing.glanced(time.monotonic(), time.thread_time() - spent)
 
     def _ready_among(self, names: Collection[str], schedule: Schedule, now: Clock) -> list[Entry]:
         """Look at these names alone; return those that are ready, and know of the others."""
         found = self._spool.glance(names, self._is_ignored)
-        self._left_out.difference_update(names)
-        for name in names:
-            self._known.forget(name)
         under_way = schedule.names_under_way()
-        return [entry for entry in found if self._judge.sees_ready(entry, self._known, under_way, now)]
+        ready = [entry for entry in found if self._judge.sees_ready(entry, self._known, under_way, now)]
+        unready = {entry.name for entry in found}.difference(entry.name for entry in ready)
+        for name in set(names) - unready:
+            self._known.forget(name)
+        return ready
 
     def _add(self, ready: Iterable[Entry], names: Iterable[str], schedule: Schedule, now: Clock) -> None:
         """Offer what a glance at these names found ready, beside what is offered already."""
@@ -268,21 +247,15 @@ class Lookout:
             return
         found = self._judge.hold(task, task.signature, unready, _now())
         for findings in (self._known, self._look.findings) if self._look else (self._known,):
-            findings.add(found)
-
-    def unfinished(self, name: str) -> Unfinished | None:
-        """Return why one file is not ready; None when it is, or was not seen."""
-        return self._known.unfinished.get(name)
-
-    def all_unfinished(self) -> Iterable[Unfinished]:
-        """Return those that are not ready, as many as are remembered, in no particular order."""
-        return self._known.unfinished.values()
+            findings.add(found, may_be_counted=True)
 
     def expects_more(self) -> bool:
         """Tell whether a file that was not seen yet, or is not ready, may become so before patience runs out."""
-        return bool(self._look or self._known.hopeful or self._beyond or self._left_out)
+        return bool(self._look or self._known.hopeful or self._beyond or self._known.in_hand)
 
-    def _keep_watching(self) -> None:
+    def _keep_watching(self, now: float) -> None:
+        """Ask the watch whether it still hears: once in a rescan, however often files are looked at in between."""
+        self._watch_asked_at = now
         if self._watching and self._watcher and (news := self._watcher.revive()):
             _log.warning("%s", news)
 

@@ -51,6 +51,7 @@ class Judge:
         self._spool, self._naming, self._complaints, self._wanted = spool, naming, complaints, wanted
         self._quiet, self._patience = settle.quiet, settle.incomplete_after
         self._settling = Settling(settle.quiet, trust_ctime=gives_hints(folder))
+        self._is_scanning = False  # between scans, what is found may be found again
 
     def hinted(self) -> None:
         """Something has happened in the folder."""
@@ -59,10 +60,12 @@ class Judge:
     def begin_scan(self, now: Clock) -> None:
         """All of the folder is looked at from here on."""
         self._settling.begin_scan(now)
+        self._is_scanning = True
 
     def end_scan(self) -> None:
         """All of the folder has been seen."""
         self._settling.end_scan()
+        self._is_scanning = False
 
     def sees_ready(self, entry: Entry, findings: Findings, under_way: Collection[str], now: Clock) -> bool:
         """Tell whether a name is that of a ready file; if not, the findings have it."""
@@ -73,16 +76,18 @@ class Judge:
             return False
         wait = self._settling.wait_for(name, signature, now)  # also of one that is being read: or it would be forgotten
         if name in under_way:
-            self.again([name], now)
-        elif wait:
-            findings.add(self._unfinished(name, signature, now, wait))
+            self.in_hand([name], findings, now)
+            return False
+        if wait:
+            findings.add(self._unfinished(entry, now, wait), may_be_counted=not self._is_scanning)
             self._wanted.name(name, now.mono + wait)
             self._complain(name, now)
-        return not (wait or name in under_way)
+        return not wait
 
-    def again(self, names: Iterable[str], now: Clock) -> None:
-        """Let these, which workers had in hand, be looked at anew: something else may lie there by then."""
+    def in_hand(self, names: Iterable[str], findings: Findings, now: Clock) -> None:
+        """Let these, which workers have or had in hand, be looked at again: something else may lie there by then."""
         for name in names:
+            findings.add_in_hand(name)
             self._wanted.name(name, now.mono + _AGAIN)
 
     def hold(self, task: Task, signature: Signature, unready: Unready, now: Clock) -> Unfinished:
@@ -91,9 +96,8 @@ class Judge:
         held_for = self._settling.hold(name, signature, unready, now)
         self._wanted.name(name, now.mono + self._settling.wait_for(name, signature, now))
         self._complain(name, now)
-        return Unfinished(
-            name, signature, unready.reason, hopeful=held_for < self._patience and not unready.needs_person
-        )
+        hopeful = held_for < self._patience and not unready.needs_person
+        return Unfinished(name, task.arrived_ns, signature.size, unready.reason, hopeful=hopeful)
 
     def tasks(
         self, ready: Iterable[Entry], known: Mapping[str, Task], findings: Findings, now: Clock
@@ -111,15 +115,15 @@ class Judge:
                 yield self._task(entry, known.get(entry.name), now)
             except UnreadableError as error:  # only this file needs it, so only this file waits
                 reason = f"waits, for its old receipt in the failed folder cannot be read ({error.strerror})"
-                findings.add(Unfinished(entry.name, entry.signature, reason))
+                findings.add(Unfinished(entry.name, entry.changed_ns, entry.signature.size, reason))
                 self._complaints.about(entry.name, reason, now.mono)
 
-    def queue_of(self, name: str) -> str:
-        """Return which queue a name stands in, see `Invoice.queue`."""
+    def lane_of(self, name: str) -> str:
+        """Return which lane a name stands in, see `Invoice.lane`."""
         try:
-            return self._spool.filed_for(name) or self._naming.queue_of(name)
+            return self._spool.filed_for(name) or self._naming.lane_of(name)
         except UnreadableError:
-            return self._naming.queue_of(name)
+            return self._naming.lane_of(name)
 
     def _task(self, found: Entry, known: Task | None, now: Clock) -> Task:
         """Return the task for a ready file: the one it had before, if it is the same, for there may be very many."""
@@ -131,13 +135,14 @@ class Judge:
         invoice = self._naming.read(found.name, order_id)
         return Task(invoice, found.changed_ns, found.signature, unchanged_for, owner=found.owner)
 
-    def _unfinished(self, name: str, signature: Signature, now: Clock, wait: float) -> Unfinished:
+    def _unfinished(self, entry: Entry, now: Clock, wait: float) -> Unfinished:
+        name, changed_ns, size = entry.name, entry.changed_ns, entry.signature.size
         hopeful = self._settling.held_for(name, now) < self._patience
         unready = self._settling.on_hold(name)
         if unready is None:
             text = f"changed moments ago, and is left alone for {self._quiet:g} s"
-            return Unfinished(name, signature, text, now.mono + wait, hopeful)
-        return Unfinished(name, signature, unready.reason, hopeful=hopeful)
+            return Unfinished(name, changed_ns, size, text, now.mono + wait, hopeful)
+        return Unfinished(name, changed_ns, size, unready.reason, hopeful=hopeful)
 
     def _complain(self, name: str, now: Clock) -> None:
         unready = self._settling.on_hold(name)

@@ -18,7 +18,7 @@ from invoice_watcher.errors import FolderError
 from invoice_watcher.metrics.endpoint import Endpoint
 from invoice_watcher.metrics.figures import Figures
 from invoice_watcher.metrics.textfile import Textfile
-from invoice_watcher.status_line import seconds
+from invoice_watcher.moments import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

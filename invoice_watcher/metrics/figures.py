@@ -28,8 +28,8 @@ from prometheus_client.registry import Collector
 
 from invoice_watcher import __version__
 from invoice_watcher.audience import Result
+from invoice_watcher.moments import seconds
 from invoice_watcher.outcome import API_CODES, Source
-from invoice_watcher.status_line import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

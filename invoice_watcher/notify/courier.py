@@ -81,17 +81,16 @@ class Courier:
                 self._changed.wait(None if due is None else min(due - now, threading.TIMEOUT_MAX))
 
     def _take_note(self, message: Message, trouble: Trouble | None) -> None:
-        now = time.monotonic()
-        with self._changed:
-            if trouble is None:
-                self._digest.sent(message, now)
-            else:
-                again = self._digest.not_sent(message, now)
         if trouble is None:
+            with self._changed:
+                self._digest.sent(message, time.monotonic())
             if self._complaint:
                 _log.info("%s: messages are sent again", self._address.name)
             self._complaint = ""
-        elif self._has_spoken:
+            return
+        with self._changed:
+            again = self._digest.not_sent(message, time.monotonic())
+        if self._has_spoken:
             _log.warning("%s: %s. It was not told: %s", self._address.name, trouble, message.subject)
         elif str(trouble) != self._complaint:
             self._complaint = str(trouble)

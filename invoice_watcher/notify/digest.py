@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoice_watcher.moments import seconds
 from invoice_watcher.notify import words
 from invoice_watcher.notify.stoppage import REMINDER, Cause, News, Stoppage
-from invoice_watcher.status_line import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

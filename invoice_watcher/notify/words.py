@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.escaping import escape
+from invoice_watcher.moments import moment, seconds, span
 from invoice_watcher.notify.stoppage import News
-from invoice_watcher.status_line import moment, seconds, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

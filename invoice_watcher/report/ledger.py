@@ -15,9 +15,9 @@ from invoice_watcher.scratch import Scratch, scratch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_TABLE = """CREATE TABLE lines (wrong, order_id, file, state, received_at, finished_at, size, sha256, attempts,
-    in_doubt, owner, http_status, error_code, error_reason, remark)"""
-_INSERT = "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = ("wrong", *Line._fields[:-1])  # the last one, `replaced_by`, is found when all lines are there
+_TABLE = f"CREATE TABLE lines ({', '.join(_COLUMNS)})"
+_INSERT = f"INSERT INTO lines VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - question marks
 _DELIVERIES = "CREATE INDEX deliveries ON lines (order_id, finished_at, file) WHERE state = 'delivered'"
 _SORTED = """SELECT this.*, (
         SELECT later.file FROM lines AS later

@@ -41,17 +41,17 @@ class Line(NamedTuple):
     order_id: str | None
     file: str
     state: str
-    received_at: str | None
-    finished_at: str
-    size: int
-    sha256: str | None
-    attempts: int | None
-    in_doubt: bool | None
-    owner: str | None
-    http_status: int | None
-    error_code: int | None
-    error_reason: str | None
-    remark: str | None
+    received_at: str | None = None
+    finished_at: str = ""
+    size: int = 0
+    sha256: str | None = None
+    attempts: int | None = None
+    in_doubt: bool | None = None
+    owner: str | None = None
+    http_status: int | None = None
+    error_code: int | None = None
+    error_reason: str | None = None
+    remark: str | None = None
     replaced_by: str | None = None
 
 
@@ -65,31 +65,32 @@ def line_of(filing: Filing, month: str, naming: Naming, *, delivered: bool) -> t
         delivered: whether it lies in the done folder.
     """
     order_id = order_of(filing, naming)
-    file = encodable(month + (filing.name or filing.file.removesuffix(SUFFIX)))
-    state = _state(filing, delivered=delivered)
     remark, wrong = _remark(filing, delivered=delivered)
-    told = _untold(filing) if filing.receipt is None else _told(filing.receipt)
-    return Line._make((order_id and encodable(order_id), file, state, *told, remark, None)), wrong
+    line = Line(
+        order_id=order_id and encodable(order_id),
+        file=encodable(month + (filing.name or filing.file.removesuffix(SUFFIX))),
+        state=_state(filing, delivered=delivered),
+        finished_at=timestamp(filing.changed),
+        size=_bounded(filing.size),
+        remark=remark,
+    )
+    return line if filing.receipt is None else _told(line, filing.receipt), wrong
 
 
-def _untold(filing: Filing) -> tuple[str | int | None, ...]:
-    return (None, timestamp(filing.changed), _bounded(filing.size), *[None] * 7)
-
-
-def _told(receipt: Receipt) -> tuple[str | int | None, ...]:
-    """Return the columns from `received_at` to `error_reason`."""
+def _told(line: Line, receipt: Receipt) -> Line:
+    """Return the line with what the receipt tells, also in the place of what is known without one."""
     error = receipt.error
-    return (
-        encodable(receipt.received_at),
-        encodable(receipt.finished_at or ""),
-        _bounded(receipt.size),
-        receipt.sha256 and encodable(receipt.sha256),
-        _bounded(receipt.attempts),
-        receipt.in_doubt,
-        encodable(receipt.owner),
-        _bounded(receipt.http_status),
-        _bounded(error.code) if error else None,
-        encodable(error.reason) if error else None,
+    return line._replace(
+        received_at=encodable(receipt.received_at),
+        finished_at=encodable(receipt.finished_at or ""),
+        size=_bounded(receipt.size),
+        sha256=receipt.sha256 and encodable(receipt.sha256),
+        attempts=_bounded(receipt.attempts),
+        in_doubt=receipt.in_doubt,
+        owner=encodable(receipt.owner),
+        http_status=receipt.http_status and _bounded(receipt.http_status),
+        error_code=error.code and _bounded(error.code) if error else None,
+        error_reason=encodable(error.reason) if error else None,
     )
 
 
@@ -115,5 +116,5 @@ def _remark(filing: Filing, *, delivered: bool) -> tuple[str | None, bool]:
     return None, False
 
 
-def _bounded(number: int | None) -> int | None:
-    return None if number is None else max(-_MOST, min(number, _MOST))
+def _bounded(number: int) -> int:
+    return max(-_MOST, min(number, _MOST))

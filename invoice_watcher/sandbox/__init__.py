@@ -1,7 +1,7 @@
 """A stand-in for the Invoice Add/Update API on this machine: for trying things out, for the demo, for tests.
 
 `serve` is the command `invoice-watcher sandbox`; `running` is the same server inside this process, for a
-`with` block. Which order id provokes which answer is the table `ORDERS`, which `explain` prints; what can be
+`with` block. Which order id provokes which answer is the table `rules.ORDERS`, which `explain` prints; what can be
 asked and told while it runs stands in `app`. Importing this needs nothing but the program itself; starting it
 raises MissingExtraError where werkzeug is missing (the administrator's to install), ValueError for an
 impossible argument and OSError where the address cannot be listened on (both the caller's).
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher import signals
 from invoice_watcher.errors import MissingExtraError
-from invoice_watcher.sandbox.rules import ORDERS, Row, explain, is_guid
-from invoice_watcher.sandbox.state import Mode, Received, Sandbox
+from invoice_watcher.sandbox.rules import explain, is_guid
+from invoice_watcher.sandbox.state import Mode, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["ORDERS", "Mode", "Received", "Row", "Sandbox", "explain", "is_guid", "running", "serve"]
+__all__ = ["Mode", "Sandbox", "explain", "running", "serve"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ def serve(  # noqa: PLR0913 - one for each option of the command
     latency: float = 0,
     fail: int | None = None,
     fail_for: float | None = None,
-    quiet: bool = False,
     on_ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then return.
@@ -47,7 +46,6 @@ def serve(  # noqa: PLR0913 - one for each option of the command
         latency: seconds before every answer.
         fail: the HTTP status that answers every request; None answers as usual.
         fail_for: seconds for which `fail` holds; None is for ever.
-        quiet: no line on stderr for each request.
         on_ready: called with the base URL as soon as connections are accepted.
 
     Raises:
@@ -57,7 +55,7 @@ def serve(  # noqa: PLR0913 - one for each option of the command
     """
     mode = Mode(latency=latency, fail=fail, fail_for=fail_for)
     server = running(host=host, port=port, api_code=api_code, mode=mode)
-    with _stops_pending(), _access_log(quiet=quiet), server as sandbox:
+    with _stops_pending(), _access_log(), server as sandbox:
         on_ready(sandbox.base_url)
         signal.sigwait(signals.STOPS)
 
@@ -95,12 +93,12 @@ def _stops_pending() -> Iterator[None]:
 
 
 @contextmanager
-def _access_log(*, quiet: bool) -> Iterator[None]:
-    """Write the access log to stderr, unless `quiet`; the log's own settings are restored at the end."""
+def _access_log() -> Iterator[None]:
+    """Write the access log to stderr; the log's own settings are restored at the end."""
     lines = logging.StreamHandler()
     lines.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     level, propagate = _LOG.level, _LOG.propagate
-    _LOG.setLevel(logging.WARNING if quiet else logging.INFO)
+    _LOG.setLevel(logging.INFO)
     _LOG.propagate = False
     _LOG.addHandler(lines)
     try:

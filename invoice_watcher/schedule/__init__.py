@@ -1,21 +1,21 @@
 """What is sent next: whose turn it is, one file of an order at a time, what failed when its time has come.
 
-Two sorts of tasks wait here. *Ready* ones lie in the drop folder; the scan offers them anew each time, for the
-scan is the truth, and `turns` says which of them is next. *Claimed* ones lie in the work folder, each with the moment
-at which it is due. Files of one order (one `queue`) go one after another: a claimed one before a ready one, the older
-before the younger. Guarantees: a task that is under way is never given out again, and no queue is ever under way twice.
-Pure but for its own memory: time is an argument. Raises nothing.
+Two sorts of tasks wait here. *Ready* ones lie in the drop folder; the scan offers them anew each time, for the scan is
+the truth, and `ready` says which of them is next. *Claimed* ones lie in the work folder, each with the moment at which
+it is due. Files of one order (one *lane*) go one after another: a claimed one before a ready one, the older before the
+younger. Guarantees: a task that is under way is never given out again, and no lane is ever under way twice. Pure but
+for its own memory: time is an argument. Raises nothing.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from invoice_watcher.schedule.ready import Ready
 from invoice_watcher.schedule.task import Decision, Task
-from invoice_watcher.schedule.turns import Selection, Turns
+from invoice_watcher.schedule.turns import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,25 +24,22 @@ __all__ = ["Decision", "Schedule", "Selection", "Task"]
 
 
 class Schedule:
-    """The tasks that wait, and the queues that are under way."""
+    """The tasks that wait, and the lanes that are under way."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._ready = Turns()
+        self._ready = Ready(self._is_free)
         self._claimed: dict[str, list[Task]] = {}
         self._due: list[tuple[float, int, Task]] = []
-        self._heads: dict[str, Task] = {}  # of each queue that has a ready one in its turn
-        self._behind: dict[str, list[Task]] = {}  # the other ready ones
         self._under_way: dict[str, Task] = {}
-        self._probed: Counter[str] = Counter()
         self._begun: set[str] | None = None  # names of what was started since a scan began; None between scans
         self.offers = 0  # how often something ready came in
         self._count = 0
 
-    def selection(self, most: int, queue_of: Callable[[str], str]) -> Selection:
+    def selection(self, most: int, lane_of: Callable[[str], str]) -> Selection:
         """Return what takes in the files of a scan that begins now, and keeps at most so many, see `Selection`."""
         self._begun = set()
-        return Selection(most, self._ready.horizon_ns, queue_of)
+        return Selection(most, self._ready.horizon_ns, lane_of)
 
     def offer(self, ready: Iterable[Task], newest_ns: int | None = None) -> list[str]:
         """Replace all ready tasks by what the scan found.
@@ -58,31 +55,21 @@ class Schedule:
         self._begun = None
         self.offers += 1
         found = list(ready)
-        self._line_up([task for task in found if task.invoice.name not in taken], newest_ns)
+        self._ready.replace([task for task in found if task.invoice.name not in taken], newest_ns)
         return [task.invoice.name for task in found if task.invoice.name in taken]
 
     def add_ready(self, tasks: Iterable[Task]) -> None:
         """Add ready tasks between two scans; no file of such a name is here, nor under way."""
         for task in tasks:
-            self._add_ready(task)
+            self._ready.add(task)
             self.offers += 1
-
-    def _add_ready(self, task: Task) -> None:
-        queue = task.invoice.queue
-        self._behind.setdefault(queue, []).append(task)
-        head = self._heads.get(queue)
-        if head is not None and task.age_key < head.age_key:
-            self._ready.remove(head)
-            self._behind[queue].append(self._heads.pop(queue))
-        if queue not in self._under_way and queue not in self._claimed:
-            self._promote(queue)
 
     def add_claimed(self, task: Task) -> None:
         """Add a task that lies in the work folder, due at `task.due`."""
-        tasks = self._claimed.setdefault(task.invoice.queue, [])
+        tasks = self._claimed.setdefault(task.invoice.lane, [])
         tasks.append(task)
         tasks.sort(key=lambda one: one.age_key)
-        self._arm(task.invoice.queue)
+        self._arm(task.invoice.lane)
 
     def next(self, now: float, *, fresh: bool = True) -> Task | None:
         """Take out the next task to start, or None.
@@ -91,7 +78,7 @@ class Schedule:
             now: monotonic seconds.
             fresh: whether a file may be claimed from the drop folder.
         """
-        task = self._next_claimed(now) or (self._next_ready() if fresh else None)
+        task = self._next_claimed(now) or (self._ready.next() if fresh else None)
         if task is not None:
             self.start(task)
         return task
@@ -103,10 +90,10 @@ class Schedule:
             fresh: take a ready one when every claimed one has been tried; always so when none is claimed. Of these too
                 the one that was tried least: a large file may not fit on a disk that has room for small ones.
         """
-        heads = [tasks[0] for queue, tasks in self._claimed.items() if queue not in self._under_way]
+        heads = [tasks[0] for lane, tasks in self._claimed.items() if lane not in self._under_way]
         task = min(heads, key=lambda one: (one.failures, one.age_key), default=None)
         if task is None or fresh:
-            task = self._next_probe() or task
+            task = self._ready.least_probed() or task
         if task is None:
             return None
         if task.claimed:
@@ -114,40 +101,17 @@ class Schedule:
         self.start(task)
         return task
 
-    def _line_up(self, tasks: list[Task], newest_ns: int | None) -> None:
-        """Let the oldest of each order have its turn, unless another one is being sent; the rest stands behind it."""
-        self._behind.clear()
-        for task in tasks:
-            self._behind.setdefault(task.invoice.queue, []).append(task)
-        free = self._behind.keys() - self._under_way.keys() - self._claimed.keys()
-        self._heads = {queue: self._first_behind(queue) for queue in free}
-        self._ready.replace(self._heads.values(), newest_ns)
-
-    def _first_behind(self, queue: str) -> Task:
-        waiting = self._behind.pop(queue)
-        waiting.sort(key=lambda one: one.age_key)
-        if waiting[1:]:
-            self._behind[queue] = waiting[1:]
-        return waiting[0]
-
-    def _promote(self, queue: str) -> None:
-        """Let the oldest that stands behind have its turn, if none of its order has."""
-        if queue in self._behind and queue not in self._heads:
-            self._heads[queue] = head = self._first_behind(queue)
-            self._ready.add(head)
-
     def ready_by_name(self) -> dict[str, Task]:
         """Return what the last scan found, but for what is under way or filed since then."""
-        return {task.invoice.name: task for task in chain(self._ready, *self._behind.values())}
+        return {task.invoice.name: task for task in self._ready}
 
     def ready_tasks(self) -> list[Task]:
         """Return what lies in the drop folder and could be sent."""
-        return sorted(chain(self._ready, *self._behind.values()), key=lambda task: task.age_key)
+        return sorted(self._ready, key=lambda task: task.age_key)
 
     def tasks(self) -> Iterator[Task]:
         """Iterate over all that is here, under way or not, in no particular order."""
         yield from self._ready
-        yield from chain.from_iterable(self._behind.values())
         yield from self.claimed()
         yield from self.taken()
 
@@ -157,50 +121,43 @@ class Schedule:
 
     def ahead_of(self, task: Task) -> Task | None:
         """Return the file of the same order for which this one has to wait, as far as that is decided; else None."""
-        queue = task.invoice.queue
-        first = self._under_way.get(queue) or next(iter(self._claimed.get(queue, ())), None)
+        lane = task.invoice.lane
+        first = self._under_way.get(lane) or next(iter(self._claimed.get(lane, ())), None)
         return None if first is task else first
 
     def holds_under_way(self, task: Task) -> bool:
         """Tell whether a worker has this very task to send."""
-        return any(one is task for one in self.taken())
+        return task in self.taken()
 
-    def is_busy(self, queue: str) -> bool:
+    def is_busy(self, lane: str) -> bool:
         """Tell whether a file of this order is under way."""
-        return queue in self._under_way
+        return lane in self._under_way
 
     def withdraw(self, task: Task) -> None:
         """Forget a ready task: its file lies elsewhere by now."""
-        queue = task.invoice.queue
-        if self._heads.get(queue) is task:
-            self._ready.remove(task)
-            del self._heads[queue]
-            self._promote(queue)
-        elif waiting := [one for one in self._behind.pop(queue, ()) if one is not task]:
-            self._behind[queue] = waiting
+        self._ready.remove(task)
 
     def start(self, task: Task) -> None:
         """A task that does not wait here goes under way."""
-        self._under_way[task.invoice.queue] = task
-        task.answered = False
+        self._under_way[task.invoice.lane] = task
+        task.place_free = False
         if self._begun is not None and not task.look_only:
             self._begun.add(task.invoice.name)
 
     def finished(self, task: Task) -> None:
-        """A task left the schedule, or comes back through `add_claimed` or the next scan: its queue is free."""
-        self._under_way.pop(task.invoice.queue, None)
-        self._arm(task.invoice.queue)
-        self._promote(task.invoice.queue)
+        """A task left the schedule, or comes back through `add_claimed` or the next scan: its lane is free."""
+        self._under_way.pop(task.invoice.lane, None)
+        self._arm(task.invoice.lane)
+        self._ready.promote(task.invoice.lane)
 
     def hasten(self, now: float) -> None:
         """Let everything claimed come due: what held it up has passed."""
-        self._probed.clear()
         self._ready.begin_anew()
-        for queue, tasks in self._claimed.items():
+        for lane, tasks in self._claimed.items():
             for task in tasks:
                 task.due = min(task.due, now)
                 task.failures = 0
-            self._arm(queue)
+            self._arm(lane)
 
     def names_under_way(self) -> set[str]:
         """Return the names of the files in workers' hands, as they were dropped."""
@@ -221,28 +178,26 @@ class Schedule:
         return len(self._under_way)
 
     @property
-    def unanswered(self) -> int:
-        """How many of these the API has still to answer."""
-        return sum(not task.answered for task in self._under_way.values())
+    def places_taken(self) -> int:
+        """How many of these keep another from being sent; what the API has taken, and is only filed, does not."""
+        return sum(not task.place_free for task in self._under_way.values())
 
     @property
     def startable(self) -> bool:
-        """Whether `least_tried` has something to give: a file whose queue is not under way."""
-        ready = (task.invoice.queue for task in self._ready)
-        return any(queue not in self._under_way for queue in chain(self._claimed, ready))
+        """Whether `least_tried` has something to give: a file whose lane is not under way."""
+        return any(lane not in self._under_way for lane in chain(self._claimed, self._ready.lanes))
 
     @property
     def oldest_ns(self) -> int | None:
         """When the oldest of all that is here arrived, under way or not, nanoseconds since the epoch."""
-        behind = chain.from_iterable(self._behind.values())
-        others = (task.arrived_ns for task in chain(self.claimed(), self._under_way.values(), behind))
+        others = (task.arrived_ns for task in chain(self.claimed(), self._under_way.values()))
         ready = self._ready.oldest_ns
         return min(others if ready is None else chain((ready,), others), default=None)
 
     @property
     def ready(self) -> int:
         """How many files of the drop folder could be sent."""
-        return len(self._ready) + sum(len(tasks) for tasks in self._behind.values())
+        return len(self._ready)
 
     @property
     def waiting(self) -> int:
@@ -250,44 +205,27 @@ class Schedule:
         return self.ready + sum(len(tasks) for tasks in self._claimed.values())
 
     def _next_claimed(self, now: float) -> Task | None:
-        """Take the first due head of a free queue; entries that `_arm` has superseded are thrown away."""
+        """Take the first due head of a free lane; entries that `_arm` has superseded are thrown away."""
         while self._due and self._due[0][0] <= now:
             due, _, task = heapq.heappop(self._due)
-            tasks = self._claimed.get(task.invoice.queue, [])
-            if tasks[:1] == [task] and task.invoice.queue not in self._under_way and task.due == due:
+            tasks = self._claimed.get(task.invoice.lane, [])
+            if tasks and tasks[0] is task and task.invoice.lane not in self._under_way and task.due == due:
                 self._drop_claimed(task)
                 return task
         return None
 
-    def _next_ready(self) -> Task | None:
-        while (task := self._ready.next()) is not None:
-            queue = task.invoice.queue
-            del self._heads[queue]
-            if queue not in self._under_way and queue not in self._claimed:
-                self._ready.served(task)
-                return task
-            self._behind.setdefault(queue, []).append(task)
-        return None
-
-    def _next_probe(self) -> Task | None:
-        busy = self._under_way.keys() | self._claimed.keys()
-        free = (task for task in self._ready if task.invoice.queue not in busy)
-        chosen = min(free, key=lambda task: (self._probed[task.invoice.name], task.age_key), default=None)
-        if chosen is not None:
-            self._probed[chosen.invoice.name] += 1
-            self._ready.remove(chosen)
-            del self._heads[chosen.invoice.queue]
-        return chosen
+    def _is_free(self, lane: str) -> bool:
+        return lane not in self._under_way and lane not in self._claimed
 
     def _drop_claimed(self, task: Task) -> None:
-        queue = self._claimed[task.invoice.queue]
-        queue.remove(task)
-        if not queue:
-            del self._claimed[task.invoice.queue]
+        tasks = self._claimed[task.invoice.lane]
+        tasks.remove(task)
+        if not tasks:
+            del self._claimed[task.invoice.lane]
 
-    def _arm(self, queue: str) -> None:
-        """Let the head of a free queue come due; whoever stands behind it is armed when it has gone."""
-        tasks = self._claimed.get(queue)
-        if tasks and queue not in self._under_way:
+    def _arm(self, lane: str) -> None:
+        """Let the head of a free lane come due; whoever stands behind it is armed when it has gone."""
+        tasks = self._claimed.get(lane)
+        if tasks and lane not in self._under_way:
             self._count += 1
             heapq.heappush(self._due, (tasks[0].due, self._count, tasks[0]))

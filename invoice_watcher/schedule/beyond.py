@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 class Beyond:
     """What one scan found, and could not be held."""
 
-    def __init__(self, queue_of: Callable[[str], str]) -> None:
+    def __init__(self, lane_of: Callable[[str], str]) -> None:
         """Start empty.
 
         Args:
-            queue_of: says by a file's name which queue it stands in, see `Invoice.queue`.
+            lane_of: says by a file's name which lane it stands in, see `Invoice.lane`.
         """
-        self._queue_of = queue_of
+        self._queue_of = lane_of
         self._keys = array("q")
         self._arrived_ns = array("q")
 
@@ -42,22 +42,22 @@ class Beyond:
     def keep_back(self, tasks: Iterable[Task]) -> list[Task]:
         """Return those of these that overtake none; the others are here from now on."""
         found = list(tasks)
-        here = self._of({hash(task.invoice.queue) for task in found})
+        here = self._of({hash(task.invoice.lane) for task in found})
         kept = []
         for task in found:
-            others = here.get(hash(task.invoice.queue), {task.arrived_ns})
+            others = here.get(hash(task.invoice.lane), {task.arrived_ns})
             if task.arrived_ns <= min(others):
                 kept.append(task)
             elif task.arrived_ns not in others:  # or it was kept back before
-                self._add(task.invoice.queue, task.arrived_ns)
+                self._add(task.invoice.lane, task.arrived_ns)
         return kept
 
-    def _add(self, queue: str, arrived_ns: int) -> None:
-        self._keys.append(hash(queue))
+    def _add(self, lane: str, arrived_ns: int) -> None:
+        self._keys.append(hash(lane))
         self._arrived_ns.append(arrived_ns)
 
     def _of(self, keys: set[int]) -> dict[int, set[int]]:
-        """Return when the files of each of these queues came; queues that have none here are left out."""
+        """Return when the files of each of these lanes came; lanes that have none here are left out."""
         met = keys.intersection(self._keys)
         found: defaultdict[int, set[int]] = defaultdict(set)
         for key, arrived_ns in zip(self._keys, self._arrived_ns, strict=True) if met else ():

@@ -6,7 +6,7 @@ that a clerk drops now does not wait for the ten thousand of last night (mail tr
 mail in the same way), and three quarters of the places still make the backlog smaller. Within a stream the owners of
 the files take turns, so that one who floods the folder holds up nobody but himself.
 
-`Selection` is the same fairness for the memory: of more files than may be held, each lane (an owner's part of a stream)
+`Selection` is the same fairness for the memory: of more files than may be held, each owner's part of a stream
 keeps its oldest. Guarantees: what is there is given out in the end, whatever else arrives; what one owner had there at
 the start, or when a pause ends, goes in the order of arrival. Pure; raises nothing.
 """
@@ -33,18 +33,18 @@ _SLACK = 4  # a quarter more may be held before it is cut
 class Selection:
     """What one scan found, cut down to what may be held, in fair shares."""
 
-    def __init__(self, most: int, horizon_ns: int | None, queue_of: Callable[[str], str]) -> None:
+    def __init__(self, most: int, horizon_ns: int | None, lane_of: Callable[[str], str]) -> None:
         """Start empty.
 
         Args:
-            most: how many files may be chosen, one of each lane at least; while they are added, a few more are held.
+            most: how many files may be chosen, one of each part at least; while they are added, a few more are held.
             horizon_ns: what arrived later is a newcomer, nanoseconds since the epoch; None when nothing is.
-            queue_of: says by a file's name which queue it stands in.
+            lane_of: says by a file's name which lane it stands in.
         """
         self._most = most
         self._horizon_ns = horizon_ns
-        self.beyond = Beyond(queue_of)
-        self._lanes: defaultdict[tuple[bool, int], list[Entry]] = defaultdict(list)
+        self.beyond = Beyond(lane_of)
+        self._parts: defaultdict[tuple[bool, int], list[Entry]] = defaultdict(list)
         self._bars: dict[tuple[bool, int], Entry] = {}
         self._held = 0
         self.newest_ns: int | None = None
@@ -54,20 +54,20 @@ class Selection:
         arrived = entry.changed_ns
         if self.newest_ns is None or arrived > self.newest_ns:
             self.newest_ns = arrived
-        lane = self._horizon_ns is not None and arrived > self._horizon_ns, entry.owner
-        bar = self._bars.get(lane)
-        if bar is not None and bar < entry:  # a lane's share only ever becomes smaller
+        part = self._horizon_ns is not None and arrived > self._horizon_ns, entry.owner
+        bar = self._bars.get(part)
+        if bar is not None and bar < entry:  # a part's share only ever becomes smaller
             self.beyond.add([entry])
             return
-        self._lanes[lane].append(entry)
+        self._parts[part].append(entry)
         self._held += 1
         if self._held > self._most + self._most // _SLACK:
             self._cut()
 
     def see_again(self, names: Collection[str], entries: Iterable[Entry]) -> None:
         """Take the files of these names into account as they are by now: what arrived, or changed, during the scan."""
-        for lane, held in self._lanes.items():
-            self._lanes[lane] = kept = [one for one in held if one.name not in names]
+        for part, held in self._parts.items():
+            self._parts[part] = kept = [one for one in held if one.name not in names]
             self._held -= len(held) - len(kept)
         for entry in entries:
             self.add(entry)
@@ -75,21 +75,21 @@ class Selection:
     def chosen(self) -> list[Entry]:
         """Return what may be held, in no particular order."""
         self._cut()
-        return list(chain.from_iterable(self._lanes.values()))
+        return list(chain.from_iterable(self._parts.values()))
 
     def _cut(self) -> None:
-        """Let every lane keep an equal share, the oldest of it; what a short one does not need goes to the others.
+        """Let every part keep an equal share, the oldest of it; what a short one does not need goes to the others.
 
         Each keeps one at least, so that the oldest of all, which overtakes nobody, is always held.
         """
         left = self._most
-        by_length = sorted(self._lanes, key=lambda lane: len(self._lanes[lane]))
-        for served, lane in enumerate(by_length):
+        by_length = sorted(self._parts, key=lambda part: len(self._parts[part]))
+        for served, part in enumerate(by_length):
             share = max(1, left // (len(by_length) - served))
-            held = self._lanes[lane]
+            held = self._parts[part]
             if len(held) > share:
                 held.sort()
-                self._bars[lane] = held[share]
+                self._bars[part] = held[share]
                 self.beyond.add(held[share:])
                 del held[share:]
             left -= len(held)
@@ -174,40 +174,40 @@ class _Stream:
     """Ready ones that are served oldest first, owner after owner."""
 
     def __init__(self) -> None:
-        self._lanes: dict[int, list[tuple[int, str, Task]]] = {}
-        self._last: dict[int, int] = {}  # of each owner who is here, the place that was last served
+        self._parts: dict[int, list[tuple[int, str, Task]]] = {}
+        self._last: dict[int, int] = {}  # of each owner who ever was served, the place at which
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes.values()))
+        return sum(map(len, self._parts.values()))
 
     def __iter__(self) -> Iterator[Task]:
-        return (task for lane in self._lanes.values() for _, _, task in lane)
+        return (task for part in self._parts.values() for _, _, task in part)
 
     @property
     def oldest_ns(self) -> int:
-        return min(lane[0][0] for lane in self._lanes.values())
+        return min(part[0][0] for part in self._parts.values())
 
     def add(self, task: Task) -> None:
-        heapq.heappush(self._lanes.setdefault(task.owner, []), (task.arrived_ns, task.invoice.name, task))
+        heapq.heappush(self._parts.setdefault(task.owner, []), (task.arrived_ns, task.invoice.name, task))
 
     def next(self) -> Task | None:
-        if not self._lanes:
+        if not self._parts:
             return None
-        owner = min(self._lanes, key=lambda one: (self._last.get(one, 0), self._lanes[one][0][:2]))
-        lane = self._lanes[owner]
-        _, _, task = heapq.heappop(lane)
-        if not lane:
-            del self._lanes[owner]
+        owner = min(self._parts, key=lambda one: (self._last.get(one, 0), self._parts[one][0][:2]))
+        part = self._parts[owner]
+        _, _, task = heapq.heappop(part)
+        if not part:
+            del self._parts[owner]
         return task
 
     def served(self, owner: int, place: int) -> None:
         self._last[owner] = place
 
     def remove(self, task: Task) -> None:
-        lane = [one for one in self._lanes.pop(task.owner, ()) if one[2] is not task]
-        if lane:
-            heapq.heapify(lane)
-            self._lanes[task.owner] = lane
+        part = [one for one in self._parts.pop(task.owner, ()) if one[2] is not task]
+        if part:
+            heapq.heapify(part)
+            self._parts[task.owner] = part
 
     def clear(self) -> None:
-        self._lanes.clear()
+        self._parts.clear()

@@ -2,10 +2,12 @@
 
 A file's state is the folder in which it lies. This package is the only one that changes that; nobody else touches
 `os` or `fcntl` for the invoices' sake. Its rooms: `syscalls` (what Python lacks), `folders` (open, tried, locked),
-`snapshot` (the private copy), `shelves` (which folder a decision leads to), `filing` (notes, receipts, the commit),
-`orphans` (receipts that have had their time), `recovery` (after a crash). `Spool` is the door. Guarantees: promise 1
-(every document is in exactly one folder, byte for byte) and the recorded decision. Raises FolderError and its kin for
-the folders as a whole, OSError for a fault of the machine in one step.
+`names` (in the work folder, and in the end), `snapshot` (the private copy), `shelves` (which folder a decision leads
+to), `receipts` (notes and receipts, read back), `filing` (the same, written, and the commit), `orphans` (receipts that
+have had their time), `recovery` (after a crash), `requeue` (`retry`, which needs no daemon). `Spool` is the daemon's
+door. Guarantees: every document is in exactly one folder, byte for byte; a recorded decision is carried out, and
+never made anew. Raises FolderError and its kin for the folders as a whole, UnreadableError for one file, and OSError
+for a fault of the machine in one step.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -20,9 +23,11 @@ from invoice_watcher.errors import FolderLostError, FolderUnavailableError
 from invoice_watcher.escaping import escape
 from invoice_watcher.naming import is_numbered
 from invoice_watcher.settling import GONE, Entry, Signature, Unready
-from invoice_watcher.spool.filing import Slot, file_away, note_name, stale_receipt, work_names
+from invoice_watcher.spool.filing import Slot, file_away
 from invoice_watcher.spool.folders import Folders
+from invoice_watcher.spool.names import note_name, work_names
 from invoice_watcher.spool.orphans import Orphans
+from invoice_watcher.spool.receipts import stale_receipt
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import (
@@ -37,7 +42,7 @@ from invoice_watcher.spool.snapshot import (
     signature_of,
     take_snapshot,
 )
-from invoice_watcher.spool.syscalls import exists, rename_noreplace
+from invoice_watcher.spool.syscalls import exists, is_taken, rename_noreplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,6 +65,11 @@ __all__ = [
 
 _UNKNOWN = Signature(0, 0, 0, 0)
 _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
+_UNREAD = Unready(
+    "is left as it is until the next start, for it or its note cannot be read; have the administrator look at the disk",
+    _UNREADABLE_AGAIN,
+    needs_person=True,
+)
 
 
 class Spool:
@@ -71,7 +81,7 @@ class Spool:
         Args:
             folders: open and locked.
             largest: bytes; a larger document is described, not copied.
-            receipts: whether delivered documents get a sidecar too.
+            receipts: whether delivered documents get a receipt too.
             layout: whether they are put into the done folder itself, or into one in it for their month.
         """
         self._folders = folders
@@ -120,7 +130,7 @@ class Spool:
         except FileNotFoundError:
             return None
         except OSError:  # the file's own, or the next scan fails: whoever tries to read it learns why
-            return Entry(0, name, -1, _UNKNOWN)
+            return Entry(time.time_ns(), name, -1, _UNKNOWN)
         regular = stat.S_ISREG(found.st_mode)
         if not regular and (found.st_dev, found.st_ino) in self._own:
             return None
@@ -133,6 +143,8 @@ class Spool:
     def snapshot(self, task: Task) -> Snapshot | Unready:
         """Copy the document, from whichever folder it lies in; or say why it is not ready."""
         work = self._folders.work.fd
+        if task.unread:
+            return _UNREAD if is_taken(task.work_name, work) else GONE
         try:
             if task.claimed:
                 return take_snapshot(task.work_name, work, work, self._largest, None)
@@ -210,9 +222,9 @@ class Spool:
         """
         if not is_unchanged(snapshot):
             return CHANGED
-        sidecar = self._receipts or receipt.state == "failed"
+        with_receipt = self._receipts or receipt.state == "failed"
         try:
-            name = file_away(task.work_name, self._shelves, receipt, slot, sidecar=sidecar)
+            name = file_away(task.work_name, self._shelves, receipt, slot, with_receipt=with_receipt)
         except OSError as error:
             if error.errno in ITS_OWN and error.filename == task.work_name:  # and not what its receipt is made of
                 return IMMOVABLE
@@ -245,11 +257,15 @@ class Spool:
         Raises FolderUnavailableError when that cannot be done now; what was done stays done.
         """
         try:
-            return recover(self._shelves, receipts=self._receipts)
+            found = recover(self._shelves, receipts=self._receipts)
         except OSError as error:
             what = f"{escape(error.filename)}: " if isinstance(error.filename, str) else ""
             text = f"cannot bring {self._folders.work.path} in order: {what}{error.strerror}"
             raise FolderUnavailableError(text) from error
+        for one in found:
+            if isinstance(one, Completed) and one.receipt.state == "done":
+                self._orphans.went_through(one.receipt.sha256)
+        return found
 
     def close(self) -> None:
         """Let go of folders and locks."""

@@ -16,10 +16,7 @@ removed. Raises OSError.
 
 from __future__ import annotations
 
-import errno
 import os
-import re
-import threading
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Self
@@ -27,30 +24,20 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from invoice_watcher.escaping import encodable
-from invoice_watcher.naming import LONGEST_NAME, numbered
-from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode, encode
-from invoice_watcher.spool.syscalls import exists, is_taken, link, rename_noreplace
+from invoice_watcher.receipt import SUFFIX, Receipt, encode
+from invoice_watcher.spool.names import ROOM, candidates, note_name, original_name
+from invoice_watcher.spool.receipts import pairing, remove_stale
+from invoice_watcher.spool.syscalls import is_taken, link, rename_noreplace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from invoice_watcher.spool.folders import Folder, Folders
     from invoice_watcher.spool.shelves import Shelves
 
 # What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
 # Written, not fallocate(2)d: giving back blocks that were never written costs a journal entry of its own.
 _BLANK = b" " * 8192
-LARGEST_RECEIPT = 64 * 1024
 _READABLE_BY_GROUP = 0o640
-_LONGEST_NAME = LONGEST_NAME + 10  # bytes; a character has four at most, so what is cut stays longer than LONGEST_NAME
-_ESCAPED = re.compile(r"(.+)~[1-9][0-9]*~", re.DOTALL)
-# What says that there is no file of ours under a name; all else is a fault of the machine.
-_NO_RECEIPT = frozenset({
-    errno.ENOENT, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV,
-})  # fmt: skip
 _serial = count(1)
-# A receipt whose document has not followed yet looks like a stale one; nobody may look in between.
-_pairing = threading.Lock()
 
 
 class Slot:
@@ -79,7 +66,7 @@ class Slot:
 
     def _new(self) -> tuple[int, str]:
         while True:
-            name = f".receipt-{next(_serial)}"
+            name = f"{ROOM}{next(_serial)}"
             with suppress(FileExistsError):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 return os.open(name, flags, _READABLE_BY_GROUP, dir_fd=self._work.fd), name
@@ -126,32 +113,8 @@ def _write_all(descriptor: int, raw: bytes) -> None:
         written += os.pwrite(descriptor, raw[written:], written)
 
 
-def work_names(name: str) -> Iterator[str]:
-    """Yield the names under which a dropped file may lie in the work folder, the best first.
-
-    Its own; or, where that is taken, `X~1~`, from which `original_name` gives it back. In the work folder `X.json` is
-    always the note of `X`, so a dropped file called so never has its own. A name too long for a sidecar is cut short.
-    """
-    name = _shortened(name)
-    if not name.endswith(SUFFIX) and not _ESCAPED.fullmatch(name):
-        yield name
-    for number in count(1):
-        yield f"{name}~{number}~"
-
-
-def original_name(work_name: str) -> str:
-    """Return the name under which a claimed document is filed away: `work_names` undone."""
-    escaped = _ESCAPED.fullmatch(work_name)
-    return escaped[1] if escaped else work_name
-
-
-def note_name(work_name: str) -> str:
-    """Return the name of a claimed document's note."""
-    return work_name + SUFFIX
-
-
-def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
-    """Return the first name in `target` under which a document, and its sidecar, may be put.
+def free_name(name: str, target: Folder, *, with_receipt: bool) -> str:
+    """Return the first name in `target` under which a document, and its receipt, may be put.
 
     The receipt of a failure whose document was taken away (moved back by a person) does not hold its name any longer,
     but for a numbered one's: it alone says for which order the document is. The receipt of a delivery does, for it
@@ -160,14 +123,14 @@ def free_name(name: str, target: Folder, *, sidecar: bool) -> str:
     for candidate in candidates(name):
         if is_taken(candidate, target.fd):
             continue
-        if not sidecar or not is_taken(candidate + SUFFIX, target.fd):
+        if not with_receipt or not is_taken(candidate + SUFFIX, target.fd):
             return candidate
         if candidate == name and remove_stale(candidate, target):
             return candidate
     raise AssertionError("the candidates never end")
 
 
-def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot, *, sidecar: bool) -> str:
+def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot, *, with_receipt: bool) -> str:
     """Record a decision and carry it out; returns the document's final name.
 
     Args:
@@ -175,15 +138,15 @@ def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot, *,
         shelves: know the folder for it.
         receipt: the decision, whatever name it tells.
         slot: the room for it.
-        sidecar: whether the receipt appears beside the document too.
+        with_receipt: whether the receipt appears beside the document too.
     """
 
     def moves(target: Folder) -> str:
         while True:
-            name = free_name(original_name(work_name), target, sidecar=sidecar)
+            name = free_name(original_name(work_name), target, with_receipt=with_receipt)
             final = named(receipt, name)
             slot.write(final, note_name(work_name))
-            if carry_out(work_name, name, shelves.folders, target, final if sidecar else None):
+            if carry_out(work_name, name, shelves.folders, target, final if with_receipt else None):
                 return name
 
     return shelves.put(receipt, moves)
@@ -194,18 +157,18 @@ def named(receipt: Receipt, name: str) -> Receipt:
     return receipt if receipt.file == encodable(name) else msgspec.structs.replace(receipt, file=encodable(name))
 
 
-def carry_out(work_name: str, name: str, folders: Folders, target: Folder, sidecar: Receipt | None) -> bool:
+def carry_out(work_name: str, name: str, folders: Folders, target: Folder, beside: Receipt | None) -> bool:
     """Make the moves of a decision that is recorded; False when the name was taken in the meantime."""
     work = folders.work
     if target is not folders.failed:  # before the commit, or a crash behind it would leave the old receipt for ever
         remove_stale(original_name(work_name), folders.failed)
-    with _pairing:
-        if sidecar is not None and not _place_sidecar(work_name, name, work, target, sidecar):
+    with pairing:
+        if beside is not None and not _place_receipt(work_name, name, work, target, beside):
             return False
         try:
             rename_noreplace(work_name, name, old_dir=work.fd, new_dir=target.fd)
         except OSError as error:
-            if sidecar is not None:
+            if beside is not None:
                 os.unlink(name + SUFFIX, dir_fd=target.fd)
             if isinstance(error, FileExistsError):
                 return False
@@ -217,62 +180,7 @@ def carry_out(work_name: str, name: str, folders: Folders, target: Folder, sidec
     return True
 
 
-def remove_stale(name: str, folder: Folder) -> bool:
-    """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that.
-
-    One that cannot be read or removed stays: no invoice has to wait because of an old receipt.
-    """
-    with _pairing, suppress(OSError):
-        if stale_receipt(name, folder) is not None:
-            os.unlink(name + SUFFIX, dir_fd=folder.fd)
-            return True
-    return False
-
-
-def stale_receipt(name: str, folder: Folder) -> Receipt | None:
-    """Return the receipt of a failed document that a person has taken out of `folder`; None when there is none.
-
-    People move a document back together with its receipt. That is then a document of its own, with a receipt beside it,
-    which was there first.
-    """
-    receipt = read_receipt(name + SUFFIX, folder, ours=True)
-    if receipt is None or receipt.state != "failed" or receipt.file != encodable(name):
-        return None
-    in_use = exists(name, folder.fd) or exists(name + SUFFIX + SUFFIX, folder.fd)
-    return None if in_use else receipt
-
-
-def read_receipt(name: str, folder: Folder, *, ours: bool = False, note: bool = False) -> Receipt | None:
-    """Read a receipt; None when there is none, or it is not ours to read. OSError when that cannot be known now.
-
-    Args:
-        name: its name.
-        folder: where it lies.
-        ours: believe none that somebody else may have written, for others may write in this folder.
-        note: it is in the work folder, where nobody else writes: one that may not be read is not taken for missing.
-    """
-    try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
-        try:
-            if ours and os.fstat(fd).st_uid not in trusted(folder):
-                return None
-            return decode(os.read(fd, LARGEST_RECEIPT))
-        finally:
-            os.close(fd)
-    except ReceiptError:
-        return None
-    except OSError as error:
-        if error.errno in _NO_RECEIPT or (isinstance(error, PermissionError) and not note):
-            return None
-        raise
-
-
-def trusted(folder: Folder) -> set[int]:
-    """Whose receipts are believed: this user's, root's, and the folder's owner's, who may have run this before."""
-    return {os.geteuid(), 0, os.fstat(folder.fd).st_uid}
-
-
-def _place_sidecar(work_name: str, name: str, work: Folder, target: Folder, receipt: Receipt) -> bool:
+def _place_receipt(work_name: str, name: str, work: Folder, target: Folder, receipt: Receipt) -> bool:
     """Put the receipt under its final name; where there are no hard links, as a second copy."""
     try:
         if not link(note_name(work_name), name + SUFFIX, old_dir=work.fd, new_dir=target.fd):
@@ -281,19 +189,3 @@ def _place_sidecar(work_name: str, name: str, work: Folder, target: Folder, rece
     except FileExistsError:
         return False
     return True
-
-
-def candidates(name: str) -> Iterator[str]:
-    """Yield the names under which a document may be filed away, the best first."""
-    yield name
-    for number in count(2):
-        yield numbered(name, number)
-
-
-def _shortened(name: str) -> str:
-    stem, dot, extension = name.rpartition(".")
-    tail = dot + extension if stem and len(os.fsencode(extension)) <= 10 else ""  # noqa: PLR2004 - longer is none
-    stem = name.removesuffix(tail)
-    while len(os.fsencode(stem + tail)) > _LONGEST_NAME:
-        stem = stem[:-1]
-    return stem + tail

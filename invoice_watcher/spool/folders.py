@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+LOCK_FILE = ".invoice-watcher-lock"  # where the folder itself cannot be locked
 _TRIAL = ".invoice-watcher-trial"
 # What may pass without anybody changing the configuration or the rights: the machine's limits, a disk that is full,
 # ailing or (after an error) read-only, a server that is away.
@@ -119,11 +120,11 @@ class Folders:
                 raise _fault(f"cannot lock {folder.path}", error) from error
             self._lock_file(folder, kind)
 
-    def _lock_file(self, folder: Folder, kind: int = fcntl.LOCK_EX) -> None:
+    def _lock_file(self, folder: Folder, kind: int) -> None:
         """Lock a file inside: NFS turns flock into a range lock, which wants a file open for writing (nfs(5))."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            fd = os.open(".invoice-watcher-lock", flags, 0o600, dir_fd=folder.fd)
+            fd = os.open(LOCK_FILE, flags, 0o600, dir_fd=folder.fd)
             self._open.append(fd)
             fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:

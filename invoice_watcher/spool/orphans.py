@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.pacing import Looks
 from invoice_watcher.receipt import SUFFIX
-from invoice_watcher.spool.filing import remove_stale, stale_receipt
+from invoice_watcher.spool.receipts import remove_stale, stale_receipt
 from invoice_watcher.spool.syscalls import exists
 
 if TYPE_CHECKING:

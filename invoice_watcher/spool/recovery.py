@@ -6,15 +6,19 @@
     there     waiting                   it was stopped in good order                deliver when due
     there     done or failed            the decision was made                       complete the moves, send nothing
           of other bytes, in use,   the decision was made; it was or may be     file it if it is the same after all,
-          or immovable              changed since                               else deliver what it is now
+          not to be read or moved   changed since                               else deliver what it is now
     twice     -                         no rename here: it died between link and    remove the name in the work folder
                                         unlink, and the other folder has it too
     gone      done or failed            all but the last step was made              remove the note
     gone      waiting                   a person took it away                       remove the note
+    there     not to be read            nobody knows what was decided               leave it as it is until next time
+    not to be looked at                 the same                                    the same
     -         a dot file                room for a receipt that was never written   remove it
 
 Guarantees: completing is idempotent, so a crash during recovery is recovered from like any other; what cannot be read
-now is not taken for missing. Raises OSError.
+now is not taken for missing, and is the affair of that one file (a bad place on the disk), while all others go on.
+Raises OSError where something cannot be changed, or a folder not be listed, or where the machine lacks what the reading
+of every file needs.
 """
 
 from __future__ import annotations
@@ -23,26 +27,23 @@ import errno
 import hashlib
 import os
 import stat
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
-from invoice_watcher.spool.filing import (
-    Slot,
-    candidates,
-    carry_out,
-    free_name,
-    named,
-    note_name,
-    original_name,
-    read_receipt,
-)
-from invoice_watcher.spool.snapshot import ITS_OWN
-from invoice_watcher.spool.syscalls import Lease, exists, lease_for_reading
+from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
+from invoice_watcher.spool.names import ROOM, candidates, is_document, note_name, original_name
+from invoice_watcher.spool.receipts import read_receipt
+from invoice_watcher.spool.snapshot import ITS_OWN, OURS, UnreadableError
+from invoice_watcher.spool.syscalls import Lease, exists, is_taken, lease_for_reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from invoice_watcher.receipt import Receipt
     from invoice_watcher.spool.folders import Folder
     from invoice_watcher.spool.shelves import Shelves
@@ -57,20 +58,22 @@ class Recovered:
     Attributes:
         work_name: its name there.
         name: its name when it was dropped.
-        note: what was written down about it; None when it was under way for the first time. One that holds a decision
-            is about other bytes, or the document is in use or may not be moved now.
-        arrived_ns: when it was claimed, nanoseconds since the epoch.
+        note: what was written down about it; None when it was under way for the first time, or is unread. One that
+            holds a decision is about other bytes, or the document is in use, or may not be read or moved now.
+        arrived_ns: when it was claimed, nanoseconds since the epoch; when it was found, where it is unread.
+        unread: why it, or its note, could not be read, so that nothing may be done with it; empty when both could.
     """
 
     work_name: str
     name: str
     note: Receipt | None
     arrived_ns: int
+    unread: str = ""
 
     @property
     def died(self) -> bool:
         """Whether that run died while it was sending the document: nothing was noted, or that it was under way."""
-        return self.note is None or bool(self.note.sending)
+        return not self.unread and (self.note is None or bool(self.note.sending))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +89,62 @@ def recover(shelves: Shelves, *, receipts: bool) -> list[Recovered | Completed]:
 
     Args:
         shelves: the four folders, and where in them a document belongs now; it may have been elsewhere before.
-        receipts: whether delivered documents get a sidecar.
+        receipts: whether delivered documents get a receipt.
     """
     work = shelves.folders.work
-    for name in _documents(work):
-        _end_rename(name, shelves)
     for name in os.listdir(work.fd):
         _remove_remains(name, work)
-    found = [_read(name, shelves, receipts=receipts) for name in _documents(work)]
+    documents = sorted(filter(is_document, os.listdir(work.fd)))
+    found = [_take_up(name, shelves, receipts=receipts) for name in documents]
     return [one for one in found if one is not None]
 
 
-def _documents(work: Folder) -> list[str]:
-    return sorted(name for name in os.listdir(work.fd) if not name.startswith(".") and not name.endswith(SUFFIX))
+@contextmanager
+def _of_one_file() -> Iterator[None]:
+    """Say of what cannot be read in the block that it is that one file's affair, unless it would be every other's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in OURS:
+            raise
+        raise UnreadableError(*error.args) from error
 
 
-def _end_rename(work_name: str, shelves: Shelves) -> None:
-    work = shelves.folders.work.fd
-    found = os.stat(work_name, dir_fd=work, follow_symlinks=False)
-    if found.st_nlink > 1 and any(_holds(folder, found.st_ino) for folder in shelves.everywhere()):
-        os.unlink(work_name, dir_fd=work)
+def _remove_remains(name: str, work: Folder) -> None:
+    """Remove room that was never written, and the note of a document that is not there any more."""
+    with suppress(UnreadableError):  # what cannot be looked at is in nobody's way
+        if _is_remains(name, work):
+            os.unlink(name, dir_fd=work.fd)
+
+
+def _is_remains(name: str, work: Folder) -> bool:
+    with _of_one_file():
+        if name.startswith(ROOM):
+            return _is_regular(os.stat(name, dir_fd=work.fd, follow_symlinks=False))
+        if not name.endswith(SUFFIX) or exists(name.removesuffix(SUFFIX), work.fd):
+            return False
+        return read_receipt(name, work) is not None
+
+
+def _take_up(work_name: str, shelves: Shelves, *, receipts: bool) -> Recovered | Completed | None:
+    """Say how it stands with a document, and complete what was decided; None for what is no document after all."""
+    try:
+        with _of_one_file():
+            found = os.stat(work_name, dir_fd=shelves.folders.work.fd, follow_symlinks=False)
+        if not _end_rename(work_name, found, shelves) and _is_regular(found):
+            return _read(work_name, found, shelves, receipts=receipts)
+    except UnreadableError as error:
+        return Recovered(work_name, original_name(work_name), None, time.time_ns(), str(error.strerror))
+    return None
+
+
+def _end_rename(work_name: str, found: os.stat_result, shelves: Shelves) -> bool:
+    """Tell whether another folder has the document already; then its name here goes, and its note."""
+    if found.st_nlink == 1 or not any(_holds(folder, found.st_ino) for folder in shelves.everywhere()):
+        return False
+    os.unlink(work_name, dir_fd=shelves.folders.work.fd)
+    _remove_remains(note_name(work_name), shelves.folders.work)
+    return True
 
 
 def _holds(folder: Folder, inode: int) -> bool:
@@ -113,30 +152,21 @@ def _holds(folder: Folder, inode: int) -> bool:
         return any(entry.inode() == inode for entry in entries)
 
 
-def _remove_remains(name: str, work: Folder) -> None:
-    """Remove room that was never written, and the note of a document that is not there any more."""
-    room = name.startswith(".receipt-") and _is_regular(os.stat(name, dir_fd=work.fd, follow_symlinks=False))
-    orphaned = name.endswith(SUFFIX) and not exists(name.removesuffix(SUFFIX), work.fd)
-    if room or (orphaned and read_receipt(name, work) is not None):
-        os.unlink(name, dir_fd=work.fd)
-
-
-def _read(work_name: str, shelves: Shelves, *, receipts: bool) -> Recovered | Completed | None:
+def _read(work_name: str, found: os.stat_result, shelves: Shelves, *, receipts: bool) -> Recovered | Completed:
     work = shelves.folders.work
-    found = os.stat(work_name, dir_fd=work.fd, follow_symlinks=False)
-    if not _is_regular(found):
-        return None
-    note = read_receipt(note_name(work_name), work, note=True)
+    with _of_one_file():
+        note = read_receipt(note_name(work_name), work, note=True)
     if note is not None and note.state != "waiting":
         for folder in shelves.places(note):
             _take_back(work_name, note, work, folder)
         try:
             if _tells_of(note, work_name, work):
-                return _complete(work_name, note, shelves, sidecar=receipts or note.state == "failed")
+                return _complete(work_name, note, shelves, with_receipt=receipts or note.state == "failed")
+        except UnreadableError:
+            pass  # its task keeps the decision, and the others need not wait for it
         except OSError as error:
             if error.errno not in ITS_OWN | {errno.EACCES}:
                 raise
-            # Its task keeps the decision, and the others need not wait for it.
     return Recovered(work_name, original_name(work_name), note, found.st_ctime_ns)
 
 
@@ -147,21 +177,25 @@ def _is_regular(found: os.stat_result) -> bool:
 def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
     """Whether a decision is about these very bytes: somebody may have written on, or be about to."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file, lease_for_reading(file.fileno()) as lease:
+    with (
+        _of_one_file(),
+        open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file,
+        lease_for_reading(file.fileno()) as lease,
+    ):
         if lease is Lease.BUSY or os.fstat(file.fileno()).st_size != note.size:
             return False
         return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 
 
-def _complete(work_name: str, note: Receipt, shelves: Shelves, *, sidecar: bool) -> Completed:
+def _complete(work_name: str, note: Receipt, shelves: Shelves, *, with_receipt: bool) -> Completed:
     folders = shelves.folders
 
     def moves(target: Folder) -> Completed:
         nonlocal note  # as it is on the disk
         while True:
-            name = free_name(original_name(work_name), target, sidecar=sidecar)
+            name = free_name(original_name(work_name), target, with_receipt=with_receipt)
             note = _renamed(note, name, work_name, folders.work)
-            if carry_out(work_name, name, folders, target, note if sidecar else None):
+            if carry_out(work_name, name, folders, target, note if with_receipt else None):
                 return Completed(name, note)
 
     return shelves.put(note, moves)
@@ -174,12 +208,17 @@ def _take_back(work_name: str, note: Receipt, work: Folder, target: Folder) -> N
     """
     likely = islice(candidates(original_name(work_name)), _MOST_NUMBERS)
     name = next((one for one in likely if encodable(one) == note.file), None)
-    if name is None or exists(name, target.fd) or not exists(name + SUFFIX, target.fd):
-        return
-    if _inode(name + SUFFIX, target) == _inode(note_name(work_name), work) or (
-        read_receipt(name + SUFFIX, target) == note  # a copy, where there are no hard links
-    ):
+    if name is not None and _is_placed(name, note_name(work_name), note, work, target):
         os.unlink(name + SUFFIX, dir_fd=target.fd)
+
+
+def _is_placed(name: str, noted_as: str, note: Receipt, work: Folder, target: Folder) -> bool:
+    with _of_one_file():
+        if is_taken(name, target.fd) or not exists(name + SUFFIX, target.fd):
+            return False
+        if _inode(name + SUFFIX, target) == _inode(noted_as, work):
+            return True
+        return read_receipt(name + SUFFIX, target) == note  # a copy, where there are no hard links
 
 
 def _inode(name: str, folder: Folder) -> int:

@@ -36,29 +36,29 @@ class Requeue:
         self._tick_ns = 0
         self._in_this_tick: set[str] = set()
 
-    def put_back(self, name: str, queue: str) -> str | None:
+    def put_back(self, name: str, lane: str) -> str | None:
         """Move a document back; returns why it was left where it is, in words, or None when it went.
 
         Args:
             name: its name in the failed folder, which it keeps.
-            queue: what is delivered one after another. The first of a queue to be put back is the first to be sent, so
+            lane: what is delivered one after another. The first of a lane to be put back is the first to be sent, so
                 two of them must not arrive in the same tick of the file system's clock.
         """
-        if queue in self._in_this_tick:
+        if lane in self._in_this_tick:
             self._await_next_tick()
         try:
             rename_noreplace(name, name, old_dir=self._failed.fd, new_dir=self._drop.fd)
         except OSError as error:
             return self._reason(error)
         with suppress(OSError):  # the daemon may have claimed it already: what comes now comes after it
-            self._remember(queue, os.stat(name, dir_fd=self._drop.fd, follow_symlinks=False).st_ctime_ns)
+            self._remember(lane, os.stat(name, dir_fd=self._drop.fd, follow_symlinks=False).st_ctime_ns)
         return None
 
-    def _remember(self, queue: str, arrived_ns: int) -> None:
+    def _remember(self, lane: str, arrived_ns: int) -> None:
         if arrived_ns != self._tick_ns:
             self._tick_ns = arrived_ns
             self._in_this_tick.clear()
-        self._in_this_tick.add(queue)
+        self._in_this_tick.add(lane)
 
     def _await_next_tick(self) -> None:
         end = time.monotonic() + _LONGEST_TICK  # another machine's clock may be any

@@ -13,14 +13,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import pwd
 import stat
 from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from invoice_watcher.accounts import user_name
 from invoice_watcher.settling import GONE, Signature, Unready
 from invoice_watcher.spool.syscalls import Lease, lease_for_reading, lease_is_wanted
 
@@ -130,15 +129,6 @@ def leases_work(folder: Path) -> bool:
         return False
 
 
-@lru_cache(maxsize=1024)
-def owner_name(uid: int) -> str:
-    """Return the user's name, or the number where the system knows no name."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
 def _unfit(found: os.stat_result, expected: Signature | None) -> Unready | None:
     if not stat.S_ISREG(found.st_mode):
         return _NOT_REGULAR
@@ -165,7 +155,7 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
         if wanted or not is_whole:
             document.close()
             return _WRITING if wanted else CHANGED
-    return Snapshot(descriptor, document, found.st_size, sha256, owner_name(found.st_uid), signature)
+    return Snapshot(descriptor, document, found.st_size, sha256, user_name(found.st_uid), signature)
 
 
 def _copy(descriptor: int, work: int, size: int) -> tuple[BinaryIO, str]:

@@ -70,6 +70,14 @@ def link(old: str, new: str, *, old_dir: int, new_dir: int) -> bool:
     return True
 
 
+def read_up_to(descriptor: int, most: int) -> bytes:
+    """Return the bytes of a file from where it stands to its end, `most` at most; read(2) may give a part (FUSE)."""
+    found = b""
+    while len(found) < most and (chunk := os.read(descriptor, most - len(found))):
+        found += chunk
+    return found
+
+
 @contextmanager
 def lease_for_reading(descriptor: int) -> Iterator[Lease]:
     """Hold a read lease on an open file for the length of a block (fcntl(2), F_SETLEASE).
@@ -138,10 +146,10 @@ def exists(name: str, directory: int) -> bool:
 
 
 def is_taken(name: str, directory: int) -> bool:
-    """Tell the same, also of a folder on which somebody has mounted what only he may look at (FUSE)."""
+    """Tell the same, also of what cannot be looked at: a bad place on the disk, somebody's own mount (FUSE)."""
     try:
         return exists(name, directory)
-    except PermissionError:
+    except OSError:
         if name not in os.listdir(directory):  # else it is the directory's fault
             raise
         return True

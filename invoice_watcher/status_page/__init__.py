@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.archive import Failed, last_delivered
 from invoice_watcher.errors import FolderError
 from invoice_watcher.languages import load
-from invoice_watcher.status_line import seconds
+from invoice_watcher.moments import seconds
 from invoice_watcher.status_page.rendering import render
 from invoice_watcher.status_page.sheet import Sheet
 from invoice_watcher.status_page.wording import MOST_DELIVERED, MOST_FAILED, Places, Sources, said

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.archive import order_of
 from invoice_watcher.escaping import escape
-from invoice_watcher.status_line import seconds
+from invoice_watcher.moments import seconds
 from invoice_watcher.status_page.view import Delivery, Moment, State, Tone, Trouble, View, Wait
 
 if TYPE_CHECKING:

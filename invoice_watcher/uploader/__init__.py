@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from invoice_watcher.config import Api, Secret
     from invoice_watcher.validation import Document
 
-__all__ = ["NO_ORDER", "Answered", "Uploader", "tls_context"]
+__all__ = ["Answered", "Uploader", "tls_context"]
 
-NO_ORDER = "invoice-watcher-check"  # of a request that is about none
+_NO_ORDER = "invoice-watcher-check"  # of a request that is about none
 _TRIES = 3
 _FIRST_PAUSE = 0.1  # seconds
 _REFUSALS = 300  # and above: statuses with which no server takes a document
@@ -95,7 +95,7 @@ class Uploader:
 
     def knock(self) -> Answered:
         """Send one request without a document, for no order there is: the API answers, and has nothing to change."""
-        return self._exchange(NO_ORDER, Body(None), time.monotonic() + self._api.deadline)
+        return self._exchange(_NO_ORDER, Body(None), time.monotonic() + self._api.deadline)
 
     def stop(self) -> None:
         """Break off what is being sent, from another thread; what begins afterwards is broken off too."""

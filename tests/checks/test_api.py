@@ -82,6 +82,7 @@ def test_an_api_that_finds_fault_with_the_order_or_the_document_knows_the_code(c
     (answer(401, b""), "fault", "the API code is refused"),
     (answer(403, b"{}"), "fault", "the API code is refused"),
     (answer(302, b"", "Location: /login"), "fault", "check api.base_url"),
+    (_refusal(107, status=302), "fault", "check api.base_url"),  # every invoice would meet the redirect
     (answer(200, PAGE), "fault", "A web page answered"),
     (answer(404, PAGE), "fault", "check api.base_url"),
     (answer(405, b""), "fault", "check api.base_url"),

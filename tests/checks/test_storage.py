@@ -10,10 +10,13 @@ from invoice_watcher.checks.storage import look_at_storage
 from invoice_watcher.config import Api, Config, Settle
 from tests.faults.mounts import needs_mounts, tmpfs
 from tests.support.findings import Line, lines
+from tests.support.fuse import mounted_by_somebody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from invoice_watcher.config.sections import Mode
 
 
 def _looked(drop: Path, **settings: object) -> dict[str, Line]:
@@ -34,6 +37,19 @@ def test_the_kind_of_the_file_system_is_told(small: Path) -> None:
     assert "tmpfs, new files are noticed at once" in _looked(small)["file system"].text
     told = _looked(small, settle=Settle(mode="polling"))["file system"]
     assert (told.grade, "by a scan every 5 s" in told.text) == ("ok", True)
+
+
+@pytest.mark.parametrize(("mode", "told"), [
+    ("auto", "new files are found by a scan every 5 s"),
+    ("polling", "new files are found by a scan every 5 s"),
+    ("native", "what other machines drop is found by a scan every 30 s (settle.mode)"),
+])  # fmt: skip
+def test_a_network_file_system_is_told_with_how_often_it_is_scanned(tmp_path: Path, mode: Mode, told: str) -> None:
+    """As the service will do it, by what `settle.mode` says."""
+    with mounted_by_somebody(tmp_path / "share", "fuse.sshfs"):
+        line = _looked(tmp_path / "share", settle=Settle(mode=mode))["file system"]
+    assert line.grade == "note"
+    assert f"sshfs is a network one; {told}; have the service run where the disk is" in line.text
 
 
 @needs_mounts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import ssl
 import subprocess
@@ -12,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.checks.route import look_at_route
-from invoice_watcher.checks.tls import ends_soon
+from invoice_watcher.checks.tls import Side, ends_soon, secure
 from invoice_watcher.config import Api
 from tests.support.certificates import certificate
-from tests.support.findings import Line, drained
+from tests.support.findings import Line, drained, lines
 from tests.support.rawserver import RawServer, answering
 
 if TYPE_CHECKING:
@@ -166,3 +168,20 @@ def test_trusted_certificates_that_went_away(tmp_path: Path) -> None:
         line, is_open = _told(server.url, tmp_path / "none.pem")
     assert (line.grade, "api.ca_bundle" in line.text, is_open) == ("fault", True, False)
     assert server.connections == 0
+
+
+def test_no_descriptor_is_left_for_it() -> None:
+    """Where this process may open no more files, `check --online` says so, and shows no traceback."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        context = ssl.create_default_context()
+        free = os.dup(ours.fileno())  # the lowest that is
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            (line,) = lines(secure(ours, Side("api.example.com", "api.base_url"), context, 5.0))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert line.grade == "fault"
+    assert "Too many open files" in line.text

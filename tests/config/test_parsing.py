@@ -351,6 +351,14 @@ def test_a_configuration_that_is_printed_hides_its_secrets() -> None:
     assert shown.count("***") == 5
 
 
+def test_what_is_hidden_when_printed_is_known_to_the_log() -> None:
+    """All that may hold a password, a token or the API code is on the list of what no log line may show."""
+    proxy, mail, chat = f"http://u:{SECRET}@p:3128", f"mailto://u:{SECRET}@m", f"slack://{SECRET}"
+    text = f"api: {{api_code: {GUID}, proxy: '{proxy}'}}\nnotify: {{urls: ['{mail}', '{chat}']}}"
+    assert sorted(config(text).secrets()) == sorted([GUID, proxy, mail, chat])
+    assert list(config("").secrets()) == []
+
+
 scalars = st.one_of(st.text(max_size=12), st.integers(), st.floats(), st.booleans(), st.none())
 trees = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(scalars, inner, max_size=3))

@@ -22,6 +22,21 @@ def judged(raw: bytes) -> Finding:
     return inspect(BytesIO(raw), len(raw), Kind.PDF)
 
 
+class InParts(BytesIO):
+    """A file that gives a hundred bytes at a time, as one on FUSE may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Give so many at most."""
+        return super().read(100 if size is None or size < 0 else min(size, 100))
+
+
+def test_a_document_that_is_given_in_parts_is_judged_as_a_whole() -> None:
+    """A file system may give less than was asked for; no whole document is called cut off, or unknown, for that."""
+    raw = b"x" * 1000 + BODY + bytes(5000) + END
+    assert inspect(InParts(raw), len(raw), Kind.PDF) == judged(raw)
+    assert judged(raw).verdict is Verdict.WHOLE
+
+
 @pytest.mark.parametrize("before", [
     b"\xef\xbb\xbf", b"\r\n\n",
     b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n", b"\0" * 128, b"x" * 1019,

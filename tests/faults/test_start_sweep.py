@@ -21,6 +21,7 @@ from tests.integration.answers import Answer
 from tests.integration.place import Place, documents, names, pdf, with_months
 from tests.integration.program import until
 from tests.integration.stand_in import StandIn
+from tests.support.box import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,3 +162,24 @@ def _start_with(place: Place, warm: Warm, trace: Path, fault: tuple[str, str, in
     last = ended.err.splitlines()[-1]
     assert ended.status == 0 or last.startswith("invoice-watcher: ") or "waiting" in last, ended.err
     return was_hit(trace)
+
+
+@needs_strace
+def test_a_note_on_a_bad_place_of_the_disk(api: StandIn, place: Place, warm: Warm, tmp_path: Path) -> None:
+    """That document is named and left, others go; the next start files it, and does not ask the API again."""
+    place.configure(api__workers=1)
+    place.work.mkdir()
+    (place.work / "12345.pdf").write_bytes(pdf("12345"))
+    note = place.work / "12345.pdf.json"
+    note.write_bytes(written("done", raw=pdf("12345")))
+    place.put("1.pdf", pdf("1"))
+    pid = warm.start("run", "--once", "-c", place.config, held=True)
+    with injected(pid, "read", "error=EIO", "1+", tmp_path / "trace", [note]):
+        warm.go()
+        ended = warm.wait()
+    assert ended.status == 75, ended.err
+    assert "12345.pdf in the work folder, or its note, cannot be read (Input/output error)" in ended.err
+    assert (documents(place.done), documents(place.work)) == (["1.pdf"], ["12345.pdf"])
+    assert warm.run("run", "--once", "-c", place.config).status == 0
+    assert (documents(place.done), names(place.work)) == (["1.pdf", "12345.pdf"], [])
+    assert [one.order_id for one in api.requests] == ["1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -11,10 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from invoice_watcher import signals
 from invoice_watcher.audience import Audience
 from invoice_watcher.config import Secret, load
+from invoice_watcher.daemon import Daemon, End
 from invoice_watcher.mailbox import Mailbox, Signal
+from invoice_watcher.once import Result
 from invoice_watcher.serve import Settings, deliver_once
+from invoice_watcher.service import Supervisor
 from invoice_watcher.signals import GRACE
 from tests.faults import liar
 from tests.faults.injection import has_begun, injected, needs_strace
@@ -207,8 +212,7 @@ def test_stopped_before_the_first_delivery(api: StandIn, place: Place) -> None:
     mailbox: Mailbox[Posted] = Mailbox()
     mailbox.post(Signal.STOP)
     settings = Settings(load(place.config), Secret(API_CODE))
-    tally = deliver_once(settings, mailbox, Audience())
-    assert tally.stopped
+    assert deliver_once(settings, mailbox, Audience()).stopped
     assert api.requests == []
     assert names(place.drop) == ["1.pdf"]
 
@@ -245,3 +249,31 @@ def test_fifty_reloads_during_deliveries(api: StandIn, place: Place, daemon: Pro
     assert daemon.stop(timeout=GRACE) == 0
     assert_all_delivered(api, place, dropped)
     assert len(api.requests) == len(dropped)
+
+
+def test_what_is_filed_in_the_last_moment_is_counted(
+    api: StandIn, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk hangs beyond all patience at a reload, and then goes on: the run that ends counts what was filed."""
+    mailbox: Mailbox[Posted] = Mailbox()
+    is_well, fsync, join = threading.Event(), os.fsync, threading.Thread.join
+
+    def hanging(fd: int) -> None:
+        if api.requests and not is_well.is_set():
+            mailbox.post(Signal.RELOAD)
+            assert is_well.wait(60)
+        fsync(fd)
+
+    def joined(thread: threading.Thread, timeout: float | None = None) -> None:
+        is_well.set()
+        join(thread, timeout)
+
+    monkeypatch.setattr(os, "fsync", hanging)
+    monkeypatch.setattr(threading.Thread, "join", joined)
+    monkeypatch.setattr(signals, "GRACE", 0.0)
+    monkeypatch.setattr("invoice_watcher.daemon._AFTER_GRACE", 0.0)
+    place.put("1.pdf", pdf())
+    daemon = Daemon(load(place.config), Secret(API_CODE), mailbox, Supervisor())
+    assert daemon.run(once=True, reload=lambda: True) is End.RELOAD
+    assert daemon.result == Result(delivered=1, rejected=0, waiting=0, stopped=False)
+    assert mailbox.next(0) is None

@@ -151,7 +151,7 @@ def test_folders_that_are_shut() -> None:
         (found,) = in_child(lambda: list(explain(config, Path("c.yaml"), "12345.pdf")), uid=NOBODY)
     assert found.sentences[0] == "No such file was found."
     assert f"{box.failed} may not be searched by this user; it may lie there." in found.sentences
-    assert found.status == ExitStatus.REJECTED
+    assert found.status == ExitStatus.FAILED
 
 
 @pytest.mark.parametrize(

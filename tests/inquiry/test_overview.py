@@ -16,7 +16,8 @@ import pytest
 from invoice_watcher.config import Config
 from invoice_watcher.control import Control
 from invoice_watcher.errors import ExitStatus
-from invoice_watcher.inquiry.overview import Overview, advice_for, encode, overview
+from invoice_watcher.inquiry.overview import Overview, encode, overview
+from invoice_watcher.inquiry.word import advice_for
 from invoice_watcher.receipt import timestamp
 from invoice_watcher.standing import Paused, Sent, Standing
 from tests.support.box import Box, written

@@ -127,12 +127,14 @@ def test_growing(place: Place, start: Start) -> None:
     assert re.search(rf"It is still open for writing, in python\S* \(process {writer.pid}, user \w+\)", out)
 
 
-def test_changed_just_now(place: Place, start: Start) -> None:
-    """A file that has to be left alone for a while: for how long still, said once."""
+@pytest.mark.parametrize("name", ["1.pdf", "1\udcff.pdf"])
+def test_changed_just_now(place: Place, start: Start, name: str) -> None:
+    """A file that has to be left alone for a while: for how long still, said once; also of a name that is no text."""
     place.configure(settle__quiet="1h")
-    start()
-    place.put("1.pdf", pdf())
-    out = until_explained(place, "1.pdf", "left alone")
+    start().says("ready")
+    place.put(name.encode("utf-8", "surrogateescape"), pdf())
+    out = until_explained(place, name, "left alone")
+    until(lambda: "has not come to look" not in explain(place, name), "looked at")
     assert re.search(r"It changed moments ago, and is left alone for 3600 s: for 3\d\d\d\.\d s more\.", out)
     assert out.count("moments ago") == 1
 

@@ -77,6 +77,17 @@ def test_the_service_tells_when_it_started(place: Place, port: int, start: Start
     assert found["process_open_fds"] > 0
 
 
+def test_the_last_of_many_failures_is_a_failure(api: StandIn, place: Place, port: int, start: Start) -> None:
+    """An upload that failed counts as deferred, also when the document is given up for it: the API rejected nothing."""
+    api.default = refused(105, "Timeout")
+    start()
+    until_listening(port)
+    place.put("1.pdf", pdf())
+    figures = until_scraped(port, lambda found: short(found, 'invoices_total{outcome="rejected"}') == 1)
+    attempts = {result: short(figures, f'attempts_total{{result="{result}"}}') for result in ("deferred", "rejected")}
+    assert attempts == {"deferred": 3, "rejected": 0}
+
+
 def test_what_happens_is_counted(api: StandIn, place: Place, port: int, start: Start) -> None:
     """Delivered, refused by the API with its code, refused before sending: each is counted as what it is."""
     start()

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from invoice_watcher.audience import Audience
+from invoice_watcher.config import Secret, load
+from invoice_watcher.mailbox import Mailbox
+from invoice_watcher.serve import Settings, deliver_once
 from tests.integration.answers import OK, Answer
 from tests.integration.place import pdf
-from tests.integration.program import until
+from tests.integration.program import API_CODE, until
 from tests.support.manager import Manager
 
 if TYPE_CHECKING:
@@ -69,6 +73,34 @@ def test_a_reload_that_finds_the_folders_gone_is_over_all_the_same(
     manager.hears("READY=1")
     (place.root / "away").rename(place.drop)
     manager.hears("STATUS=nothing waiting")
+
+
+def test_a_reload_while_the_folders_are_waited_for_is_over_at_once(
+    place: Place, start: Start, manager: Manager
+) -> None:
+    """`systemctl reload` does not hang either when they have been away for long, as the log has said already."""
+    place.configure(settle__rescan="100ms")
+    daemon = start(**manager.env)
+    manager.hears("READY=1")
+    place.drop.rename(place.root / "away")
+    manager.hears("STATUS=waiting for the folders")
+    for _ in range(3):
+        daemon.send(signal.SIGHUP)
+        manager.hears("RELOADING=1")
+        manager.hears("READY=1")
+
+
+def test_a_run_that_ends_by_itself_has_told_so(
+    api: StandIn, place: Place, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run --once` as a service of Type=notify: its last word is sent when it returns, and it speaks no more."""
+    for name, value in manager.env.items():
+        monkeypatch.setenv(name, value)
+    place.put("1.pdf", pdf())
+    tally = deliver_once(Settings(load(place.config), Secret(API_CODE)), Mailbox(), Audience())
+    assert tally.delivered == 1
+    assert "sd_notify" not in {thread.name for thread in threading.enumerate()}
+    assert manager.hears_before("STOPPING=1")[0] == "READY=1"
 
 
 def test_the_status_line_tells_of_a_pause_and_its_end(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import signal
@@ -228,6 +229,25 @@ def test_a_reload_to_folders_that_cannot_be_used(api: StandIn, place: Place, dae
         place.until_done("1.pdf")
     assert wrong in os.listdir(place.root) or not other.exists(), "it was made"
     assert daemon.stop() == 0
+
+
+def test_a_configuration_that_is_refused_does_not_change_the_log(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP with a mistyped drop folder and another log: what is delivered is still told, in the old format."""
+    place.configure(drop_dir=str(place.root / "nowhere"), log__level="error", log__format="json")
+    daemon.send(signal.SIGHUP)
+    assert " ERROR " in daemon.says("the new configuration is not used")
+    daemon.says("ready: watching", times=2)
+    place.put("1.pdf", pdf())
+    assert " INFO delivered" in daemon.says("ORDER_ID=1")
+
+
+def test_a_reload_changes_the_log(api: StandIn, place: Place, daemon: Program) -> None:
+    """SIGHUP with another log.format: from then on each line is in that."""
+    place.configure(log__format="json")
+    daemon.send(signal.SIGHUP)
+    assert json.loads(daemon.says('"ready: watching'))["level"] == "INFO"
+    place.put("1.pdf", pdf())
+    assert json.loads(daemon.says("delivered"))["ORDER_ID"] == "1"
 
 
 def test_a_reload_to_a_done_folder_that_is_to_be_made(api: StandIn, place: Place, daemon: Program) -> None:

@@ -76,8 +76,8 @@ def eyes_on(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     def open_eyes(**options: float) -> Eyes:
         eyes = Eyes(box, **options)  # type: ignore[arg-type]  # most is a whole number
         opened.append(eyes)
-        monkeypatch.setattr("invoice_watcher.lookout._LONG_LOOK", 0.0)
-        monkeypatch.setattr("invoice_watcher.lookout._LONG_REST", 1e9)
+        monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_LOOK", 0.0)
+        monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_REST", 1e9)
         return eyes
 
     yield open_eyes
@@ -102,7 +102,7 @@ def test_every_hint_leads_to_a_look_at_all_of_the_folder(
 ) -> None:
     """In its own time, so that whatever the kernel forgot to tell is seen as well."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout._LONG_REST", 1000.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_REST", 1000.0)
     box.put("1.pdf")
     eyes.forget_what_it_hears()
     assert not eyes.wants_all
@@ -118,9 +118,9 @@ def test_a_hint_after_a_long_rest_is_followed_by_a_glance_first(
 ) -> None:
     """However large the folder, who drops the first file in an hour does not wait until all of it has been seen."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout._LONG_REST", 0.0)
-    monkeypatch.setattr("invoice_watcher.lookout._REST", 1000.0)
-    eyes.lookout._looked_on = eyes.lookout._glanced_at = 0.0
+    monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_REST", 0.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing._REST", 1000.0)
+    eyes.lookout._timing.looked_at = eyes.lookout._timing._glanced_at = 0.0
     box.put("2.pdf")
     eyes.hear()
     eyes.look()
@@ -133,7 +133,7 @@ def test_a_small_folder_is_looked_at_whole(
 ) -> None:
     """That costs less than to keep apart what was told and what was not."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout._LONG_LOOK", 3600.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_LOOK", 3600.0)
     box.put("1.pdf")
     eyes.forget_what_it_hears()
     box.put("2.pdf")
@@ -147,7 +147,7 @@ def test_nothing_is_glanced_at_while_all_of_the_folder_is_wanted(
 ) -> None:
     """A file that nobody named may be older than one that somebody did, and for the same order."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout._REST", 1000.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing._REST", 1000.0)
     (box.drop / "5.pdf.part").write_bytes(PDF)
     eyes.hear()
     (box.drop / "5.pdf").hardlink_to(box.drop / "5.pdf.part")
@@ -187,11 +187,26 @@ def test_what_has_to_settle_is_looked_at_again_by_its_name(box: Box, eyes_on: Ca
     eyes.hear()
     eyes.look()
     assert (eyes.ready, eyes.lookout.more, eyes.lookout.expects_more()) == ([], 1, True)
-    assert eyes.lookout.unfinished("2.pdf") is not None
+    assert [one.name for one in eyes.lookout.unfinished] == ["2.pdf"]
     eyes.look()
     assert (eyes.ready, eyes.lookout.more, eyes.lookout.expects_more()) == (["2.pdf"], 0, False)
     assert eyes.lookout.oldest_ns is None
     assert not eyes.wants_all
+
+
+def test_glances_at_more_unready_files_than_are_remembered(
+    box: Box, eyes_on: Callable[..., Eyes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a file is glanced at that still changes, it is counted once."""
+    monkeypatch.setattr("invoice_watcher.lookout.findings._MOST_UNFINISHED", 2)
+    for number in range(4):
+        box.put(f"{number}.pdf")
+    eyes = eyes_on(quiet=3600.0)
+    for _ in range(3):
+        for number in range(4):
+            eyes.lookout._wanted.name(f"{number}.pdf", 0.0)
+        eyes.look()
+        assert eyes.lookout.more == 4
 
 
 def test_what_has_to_settle_and_goes_away_is_forgotten(box: Box, eyes_on: Callable[..., Eyes]) -> None:

@@ -140,7 +140,7 @@ def test_what_turns_out_unready_during_a_look_is_looked_at_again(box: Box, monke
     eyes.not_ready(task, Unready("is still open for writing"))
     while eyes.is_looking:
         eyes.look(schedule)
-    assert eyes.unfinished(task.invoice.name) is not None
+    assert [one.name for one in eyes.unfinished] == [task.invoice.name]
     assert eyes.due_at(busy=False) < time.monotonic() + 60
 
 
@@ -172,3 +172,63 @@ def test_a_task_that_did_not_change_stays_the_same(box: Box) -> None:
     after = schedule.ready_by_name()
     assert after["2.pdf"] is before["2.pdf"]
     assert after["1.pdf"] is not before["1.pdf"]
+
+
+def test_a_watch_that_ended_while_a_file_is_looked_at_again_and_again(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However short the time between two looks, a dead watch is built anew within a rescan or two."""
+    settle = Settle(quiet=0.0, rescan=0.3)
+    eyes = Lookout(box.spool(), box.drop, settle, NAMING, Complaints(60), on_hint=lambda: None)
+    eyes.start()
+    assert eyes._watcher is not None
+    eyes._watcher.stop()
+    box.put("1.pdf")
+    schedule, end = Schedule(), time.monotonic() + 5
+    while not caplog.messages and time.monotonic() < end:
+        time.sleep(max(0.0, eyes.due_at(busy=False) - time.monotonic()))
+        eyes.look(schedule)
+        if (task := schedule.next(0.0)) is not None:
+            schedule.finished(task)
+            eyes.not_ready(task, Unready("is still open for writing", wait=0.1))
+    eyes.stop()
+    assert caplog.messages == ["the watch on the drop folder had ended; watching anew"]
+
+
+def test_what_lies_under_the_name_of_a_file_in_hand_is_waited_for(box: Box) -> None:
+    """Whoever wants all of the folder sent (`run --once`) is not done before that name was looked at again."""
+    path = box.put("1.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=3)
+    see_all(eyes, schedule)
+    task = schedule.next(0.0)
+    assert task is not None
+    path.unlink()
+    box.put("1.pdf")
+    see_all(eyes, schedule)
+    schedule.finished(task)
+    assert eyes.expects_more()
+    assert eyes.due_at(busy=False) < time.monotonic() + 60
+    see_all(eyes, schedule)
+    assert (schedule.ready, eyes.expects_more()) == (1, False)
+
+
+def test_more_unready_files_than_are_remembered_are_counted_once(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often workers tell of a file, also in the midst of a look: never are more told to wait than there are."""
+    monkeypatch.setattr("invoice_watcher.lookout.findings._MOST_UNFINISHED", 2)
+    monkeypatch.setattr("invoice_watcher.lookout._SLICE", 0.0)
+    for number in range(100):
+        box.put(f"{number}.pdf")
+    schedule, eyes = Schedule(), lookout(box, most=100)
+    see_all(eyes, schedule)
+    tasks = [task for _ in range(100) if (task := schedule.next(0.0))]
+    for task in tasks:
+        schedule.finished(task)
+    eyes.look(schedule)
+    for task in tasks * 2:
+        eyes.not_ready(task, Unready("is still open for writing", wait=3600.0))
+    assert eyes.more == 2
+    while eyes.is_looking:
+        eyes.look(schedule)
+    assert 68 <= eyes.more <= 100
+    see_all(eyes, schedule)
+    assert (schedule.ready, eyes.more, len(eyes.unfinished)) == (0, 100, 2)

@@ -74,14 +74,6 @@ def test_the_log_is_on_stderr() -> None:
     assert GUID not in err
 
 
-def test_quiet() -> None:
-    """With `quiet` requests leave no line."""
-    with program("quiet=True") as (process, base_url):
-        assert post(base_url) == 200
-        process.terminate()
-        assert process.communicate(timeout=TIMEOUT) == ("returned\n", "")
-
-
 def test_it_can_start_out_failing() -> None:
     """`fail` answers every call with that status from the start."""
     with program("fail=500, latency=0.01") as (_, base_url):

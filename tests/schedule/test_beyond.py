@@ -22,7 +22,7 @@ ANNA, BOB = 1001, 1002
 folders = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("12345"), st.sampled_from([ANNA, BOB])), max_size=40)
 
 
-def queue_of(name: str) -> str:
+def lane_of(name: str) -> str:
     """Give the order that a name tells: what stands before the hyphen."""
     return name.partition("-")[0]
 
@@ -37,7 +37,7 @@ def entries(found: Iterable[tuple[int, str, int]]) -> list[Entry]:
 
 def task(entry: Entry) -> Task:
     """Give the task for a file."""
-    order = OrderId(queue_of(entry.name))
+    order = OrderId(lane_of(entry.name))
     return Task(Invoice(entry.name, order, Kind.PDF), entry.changed_ns, entry.signature, owner=entry.owner)
 
 
@@ -46,11 +46,11 @@ def test_none_overtakes(left_out: list[tuple[int, str, int]], held: list[tuple[i
     """Whoever has an older one of its order left out is left out as well, for whoever comes next, and nobody else."""
     everything = entries([*left_out, *held])
     out, offered = everything[: len(left_out)], [task(one) for one in everything[len(left_out) :]]
-    beyond = Beyond(queue_of)
+    beyond = Beyond(lane_of)
     beyond.add(out)
     kept = beyond.keep_back(offered)
     for one in offered:
-        older = [other for other in out if queue_of(other.name) == one.invoice.queue and other < (one.arrived_ns,)]
+        older = [other for other in out if lane_of(other.name) == one.invoice.lane and other < (one.arrived_ns,)]
         assert (one in kept) == (not older)
     assert len(beyond) + len(kept) == len(everything)
     assert beyond.keep_back(one for one in offered if one not in kept) == []
@@ -64,7 +64,7 @@ def test_the_oldest_of_an_order_goes_first_however_little_is_held(
     """A folder far beyond the memory is delivered in whole, each order by age, whoever drops what, and when."""
     waiting, schedule, sent = entries(first), Schedule(), list[Task]()
     while waiting:
-        selection = schedule.selection(most, queue_of)
+        selection = schedule.selection(most, lane_of)
         for one in waiting:
             selection.add(one)
         offered = selection.beyond.keep_back(map(task, selection.chosen()))
@@ -78,7 +78,7 @@ def test_the_oldest_of_an_order_goes_first_however_little_is_held(
             late = [(1000 + arrived, order, owner) for arrived, order, owner in second]
             waiting, second = waiting + entries([*first, *late])[len(first) :], []
     for order in "12345":
-        mine = [one.arrived_ns for one in sent if one.invoice.queue == order]
+        mine = [one.arrived_ns for one in sent if one.invoice.lane == order]
         assert mine == sorted(mine)
 
 

@@ -117,24 +117,24 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.probed: Counter[str] = Counter()
 
     def _busy(self) -> set[str]:
-        return {task.invoice.queue for task in self.under_way}
+        return {task.invoice.lane for task in self.under_way}
 
     def _heads(self) -> list[Task]:
         """Give the oldest claimed file of each order that is not under way."""
-        queues = {task.invoice.queue for task in self.claimed} - self._busy()
-        mine = ([task for task in self.claimed if task.invoice.queue == queue] for queue in queues)
+        lanes = {task.invoice.lane for task in self.claimed} - self._busy()
+        mine = ([task for task in self.claimed if task.invoice.lane == lane] for lane in lanes)
         return [min(tasks, key=lambda task: task.age_key) for tasks in mine]
 
     def _free(self, *, least_probed: bool = False) -> Task | None:
         """Give the oldest ready file whose order has nothing older anywhere; or of those the least often probed."""
-        blocked = self._busy() | {task.invoice.queue for task in self.claimed}
-        oldest = {task.invoice.queue: task for task in sorted(self.ready, key=lambda task: task.age_key, reverse=True)}
-        free = [task for queue, task in oldest.items() if queue not in blocked]
+        blocked = self._busy() | {task.invoice.lane for task in self.claimed}
+        oldest = {task.invoice.lane: task for task in sorted(self.ready, key=lambda task: task.age_key, reverse=True)}
+        free = [task for lane, task in oldest.items() if lane not in blocked]
         often = self.probed if least_probed else Counter[str]()
         return min(free, key=lambda task: (often[task.invoice.name], task.age_key), default=None)
 
     def _started(self, task: Task) -> None:
-        assert task.invoice.queue not in self._busy(), "two files of one order under way"
+        assert task.invoice.lane not in self._busy(), "two files of one order under way"
         among = self.claimed if task.claimed else self.ready
         among[:] = [one for one in among if one is not task]
         self.under_way.append(task)
@@ -265,5 +265,5 @@ def test_files_of_one_order_keep_their_order_whatever_turns_others_take() -> Non
     while (task := schedule.next(0)) is not None:
         sent.append(task)
         schedule.finished(task)
-    assert [task for task in sent if task.invoice.queue == invoice.invoice.queue] == [invoice, others, correction]
+    assert [task for task in sent if task.invoice.lane == invoice.invoice.lane] == [invoice, others, correction]
     assert len(sent) == 103

@@ -152,24 +152,24 @@ def test_one_can_be_taken_away() -> None:
 
 
 @given(found=arrivals, most=st.integers(6, 40), horizon=st.none() | st.integers(0, 50))
-def test_each_lane_keeps_its_oldest(found: list[tuple[int, int]], most: int, horizon: int | None) -> None:
+def test_each_part_keeps_its_oldest(found: list[tuple[int, int]], most: int, horizon: int | None) -> None:
     """Of more files than the memory may hold, those of one owner are forgotten, the youngest, and not the others'."""
     selection = Selection(most, horizon, str)
     entries = [
         Entry(arrived, str(number), owner, Signature(1, 1, 1, arrived)) for number, (arrived, owner) in enumerate(found)
     ]
-    lanes = defaultdict(list)
+    parts = defaultdict(list)
     for one in entries:
         selection.add(one)
-        lanes[horizon is not None and one.changed_ns > horizon, one.owner].append(one)
+        parts[horizon is not None and one.changed_ns > horizon, one.owner].append(one)
     chosen = selection.chosen()
     assert len(chosen) == min(most, len(found))
     assert len(chosen) + len(selection.beyond) == len(found)
     assert selection.newest_ns == max((arrived for arrived, _ in found), default=None)
-    for lane in lanes.values():
-        kept = sorted(set(chosen) & set(lane))
-        assert kept == sorted(lane)[: len(kept)]
-        assert len(kept) >= min(len(lane), most // len(lanes))
+    for part in parts.values():
+        kept = sorted(set(chosen) & set(part))
+        assert kept == sorted(part)[: len(kept)]
+        assert len(kept) >= min(len(part), most // len(parts))
 
 
 def test_what_was_seen_between_two_scans_is_backlog_when_a_pause_ends() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
@@ -290,9 +291,9 @@ def test_the_lock_ends_with_its_owner(box: Box) -> None:
 
 def test_where_folders_cannot_be_locked_a_file_is(box: Box) -> None:
     """NFS wants a file open for writing; the second one is refused all the same."""
-    box.folders._lock_file(box.folders.drop)
+    box.folders._lock_file(box.folders.drop, fcntl.LOCK_EX)
     with pytest.raises(FolderInUseError, match="another invoice-watcher works on"):
-        box.folders._lock_file(box.folders.drop)
+        box.folders._lock_file(box.folders.drop, fcntl.LOCK_EX)
 
 
 def test_folders_that_stay_are_verified_silently(box: Box) -> None:

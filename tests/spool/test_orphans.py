@@ -33,6 +33,15 @@ def test_the_document_was_renamed(box: Box, known: Orphans) -> None:
     assert box.names() == set()
 
 
+def test_a_delivery_that_was_cut_short_counts_too(box: Box) -> None:
+    """The program died before it had filed what it had sent: the receipt of its failure goes all the same."""
+    box.put(RECEIPT, written("failed", "999.pdf"))
+    box.put(".processing/12345.pdf", PDF)
+    box.put(".processing/12345.pdf.json", written("done"))
+    box.spool().recover()
+    assert box.names() == {"done/12345.pdf", "done/12345.pdf.json"}
+
+
 def test_it_is_found_whenever_it_came(box: Box, known: Orphans) -> None:
     """Also one whose document was taken out after the first look."""
     known.went_through(SHA256)

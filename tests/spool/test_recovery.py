@@ -8,19 +8,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from invoice_watcher.errors import FolderUnavailableError
-from invoice_watcher.receipt import Receipt, encode
+from invoice_watcher.receipt import Receipt, decode, encode
 from invoice_watcher.spool import Completed, Recovered, Slot, syscalls
-from invoice_watcher.spool.filing import file_away, read_receipt
+from invoice_watcher.spool.filing import file_away
+from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.recovery import recover
 from tests.support.box import LARGEST, OTHER_PDF, PDF, Box, receipt, written
 from tests.support.children import in_child, killed_at, use_up_descriptors
-from tests.support.kernel import OldKernel, failing, interrupted
+from tests.support.kernel import OldKernel, failing, failing_at, interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +134,63 @@ def test_a_decided_document_that_another_program_has_for_itself_holds_up_nobody(
     assert [type(one) for one in recovered(box)] == [Completed]
 
 
+@pytest.mark.parametrize("note", [written("done"), written("waiting")])
+def test_a_note_that_cannot_be_read_is_one_documents_affair(box: Box, note: bytes) -> None:
+    """Nobody knows what was decided: that one is left as it is until the next start, and all others go on."""
+    for name in (NAME, "1.pdf", "2.pdf"):
+        box.put(f".processing/{name}")
+    box.put(".processing/1.pdf.json", written("done", "1.pdf"))
+    before = time.time_ns()
+    with box.put(f".processing/{NAME}.json", note).open("r+b") as file:
+        fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        completed, left, again = recover(box.shelves(), receipts=True)
+        assert box.files()[f".processing/{NAME}"] == PDF
+    assert isinstance(completed, Completed)
+    assert isinstance(left, Recovered)
+    assert isinstance(again, Recovered)
+    assert (completed.name, left.name, again.name) == ("1.pdf", NAME, "2.pdf")
+    assert (left.unread, left.note, left.died) == ("Resource temporarily unavailable", None, False)
+    assert (again.unread, again.died) == ("", True)
+    assert before <= left.arrived_ns <= time.time_ns()
+    assert box.receipt(f".processing/{NAME}.json").state == decode(note).state
+    found = {one.name: type(one) for one in recovered(box)}
+    assert found[NAME] is (Completed if note == written("done") else Recovered)
+
+
+def test_a_document_that_cannot_be_looked_at_is_its_own_affair(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its inode lies on a bad place of the disk: it is left there, with its note, and nothing else waits for it."""
+    for name in (NAME, "2.pdf"):
+        box.put(f".processing/{name}")
+        box.put(f".processing/{name}.json", written("done", name))
+    monkeypatch.setattr(os, "stat", failing_at(NAME, os.stat))
+    left, completed = recover(box.shelves(), receipts=True)
+    assert isinstance(left, Recovered)
+    assert (left.name, left.unread, completed.name) == (NAME, "Input/output error", "2.pdf")
+    monkeypatch.undo()
+    assert [one.name for one in recovered(box)] == [NAME]
+    assert not os.listdir(box.work)
+
+
+def test_a_decided_document_on_a_bad_place_keeps_its_decision(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the API said is not asked again, and no other document waits for a disk that gives this one no more."""
+    path = box.put(f".processing/{NAME}")
+    box.put(f".processing/{NAME}.json", written("done"))
+    monkeypatch.setattr(os, "open", failing_at(NAME, os.open))
+    (found,) = recover(box.shelves(), receipts=True)
+    assert found == Recovered(NAME, NAME, receipt("done"), path.stat().st_ctime_ns)
+
+
+def test_a_filed_document_that_cannot_be_looked_at_has_its_name(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad place on the disk under `done/12345.pdf` stops nobody: the next one of that name takes the next number."""
+    box.put(f"done/{NAME}", OTHER_PDF)
+    box.put(".processing/1.pdf")
+    os.rename(box.work / "1.pdf", box.work / f"{NAME}~1~")
+    box.put(f".processing/{NAME}~1~.json", written("done"))
+    monkeypatch.setattr(os, "stat", failing_at(NAME, os.stat))
+    (found,) = recover(box.shelves(), receipts=True)
+    assert found.name == "12345.2.pdf"
+
+
 def test_a_document_too_large_to_be_copied_is_known_by_its_size(box: Box) -> None:
     """It was rejected unread, so there is no checksum to compare."""
     raw = bytes(LARGEST + 1)
@@ -191,7 +250,8 @@ def test_a_fault_of_the_disk_at_any_step_of_the_recovery(memory_box: Box, code: 
         box.put(f".processing/{NAME}.json", written(state))
         box.put(".processing/.receipt-0", b"")
         with interrupted(call, failing(code)) as has_happened, suppress(FolderUnavailableError):
-            assert [type(one) for one in box.spool().recover()] in ([], [Completed])
+            found = box.spool().recover()
+            assert all(isinstance(one, Completed) or one.unread or one.note == receipt(state) for one in found)
         happened = has_happened()
         assert len(inodes_of(box, PDF)) == 1
         box.spool().recover()
@@ -213,7 +273,7 @@ def test_a_right_that_is_missing_at_any_step_of_the_recovery(memory_box: Box, st
             os.link(note, box.root / state / f"{NAME}.json")
         with interrupted(call, failing(errno.EACCES)) as has_happened, suppress(FolderUnavailableError):
             found = box.spool().recover()
-            assert all(isinstance(one, Completed) or one.note == receipt(state) for one in found)
+            assert all(isinstance(one, Completed) or one.unread or one.note == receipt(state) for one in found)
         happened = has_happened()
         box.spool().recover()
         assert box.files() == {f"{state}/{NAME}": PDF, f"{state}/{NAME}.json": written(state)}
@@ -263,36 +323,36 @@ def empty(box: Box) -> None:
         (box.root / place).unlink()
 
 
-def filing(box: Box, state: State, *, sidecar: bool) -> Callable[[], object]:
+def filing(box: Box, state: State, *, with_receipt: bool) -> Callable[[], object]:
     """Return the filing away of a claimed document, as a worker does it."""
 
     def work() -> None:
         with Slot(box.folders.work) as slot:
-            file_away(NAME, box.shelves(), receipt(state), slot, sidecar=sidecar)
+            file_away(NAME, box.shelves(), receipt(state), slot, with_receipt=with_receipt)
 
     return work
 
 
-def check_filed(box: Box, state: State, *, decided: bool, sidecar: bool) -> None:
+def check_filed(box: Box, state: State, *, decided: bool, with_receipt: bool) -> None:
     """After a crash and a restart: one copy, in its place if that was decided, with its receipt, and no remains."""
-    found = recovered(box, receipts=sidecar)
+    found = recovered(box, receipts=with_receipt)
     (document,) = (place for place, raw in box.files().items() if raw == PDF)
     expected = {document}
     if document.startswith(".processing/"):
         assert not decided
         assert found == [Recovered(NAME, NAME, None, (box.work / NAME).stat().st_ctime_ns)]
-    elif sidecar:
+    elif with_receipt:
         expected.add(f"{document}.json")
         assert box.receipt(f"{document}.json") == receipt(state, document.removeprefix(f"{state}/"))
     assert {place for place, raw in box.files().items() if raw != OTHER_PDF} == expected
 
 
-@pytest.mark.parametrize(("state", "sidecar"), [("done", True), ("done", False), ("failed", True)])
+@pytest.mark.parametrize(("state", "with_receipt"), [("done", True), ("done", False), ("failed", True)])
 def test_a_crash_at_any_step_of_the_filing(
     memory_box: Box,
     kernel: None,
     state: State,
-    sidecar: bool,  # noqa: FBT001 - parametrized
+    with_receipt: bool,  # noqa: FBT001 - parametrized
 ) -> None:
     """Kill -9 between any two calls: the document is in one place, and what the API said is not asked again."""
     box = memory_box
@@ -304,10 +364,10 @@ def test_a_crash_at_any_step_of_the_filing(
             box.put(f".processing/{NAME}")
             if taken:
                 box.put(f"{state}/{NAME}", OTHER_PDF)
-            killed = killed_at(call, filing(box, state, sidecar=sidecar))
+            killed = killed_at(call, filing(box, state, with_receipt=with_receipt))
             assert len(inodes_of(box, PDF)) == 1
             note = read_receipt(f"{NAME}.json", box.folders.work)
-            check_filed(box, state, decided=note is not None or not killed, sidecar=sidecar)
+            check_filed(box, state, decided=note is not None or not killed, with_receipt=with_receipt)
             assert not taken or box.files()[f"{state}/{NAME}"] == OTHER_PDF
         assert call > 6
 

@@ -15,7 +15,8 @@ import pytest
 from invoice_watcher.config.model import DoneLayout
 from invoice_watcher.receipt import encode
 from invoice_watcher.spool import Completed, Recovered, Slot, syscalls
-from invoice_watcher.spool.filing import file_away, read_receipt
+from invoice_watcher.spool.filing import file_away
+from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.recovery import recover
 from tests.support.box import NAMING, OTHER_PDF, PDF, Box, receipt, written
 from tests.support.children import NOBODY, in_child, killed_at, needs_root, unshared
@@ -43,7 +44,7 @@ from invoice_watcher.spool.shelves import Shelves
 drop, decision = map(Path, sys.argv[1:])
 folders = Folders(drop, drop / "done", drop / "failed", drop / ".processing")
 with Slot(folders.work) as slot:
-    file_away("12345.pdf", Shelves(folders, monthly=True), decode(decision.read_bytes()), slot, sidecar=True)
+    file_away("12345.pdf", Shelves(folders, monthly=True), decode(decision.read_bytes()), slot, with_receipt=True)
 print(*sorted(str(path.relative_to(drop)) for path in drop.rglob("*") if path.is_file()))
 """
 
@@ -69,10 +70,10 @@ print(document.stat().st_ino in numbers, *recover(Shelves(folders, monthly=True)
 """
 
 
-def filed(box: Box, decision: Receipt | None = None, layout: DoneLayout = "month", *, sidecar: bool = True) -> str:
+def filed(box: Box, decision: Receipt | None = None, layout: DoneLayout = "month", *, with_receipt: bool = True) -> str:
     """File a claimed document away by its month, as a worker does it."""
     with Slot(box.folders.work) as slot:
-        return file_away(NAME, box.shelves(layout), decision or receipt("done"), slot, sidecar=sidecar)
+        return file_away(NAME, box.shelves(layout), decision or receipt("done"), slot, with_receipt=with_receipt)
 
 
 def claimed(box: Box, raw: bytes = PDF) -> None:
@@ -93,12 +94,12 @@ def inodes_of(box: Box, raw: bytes) -> set[int]:
     return {(box.root / place).stat().st_ino for place, found in box.files().items() if found == raw}
 
 
-@pytest.mark.parametrize("sidecar", [True, False])
-def test_a_delivered_document_lies_in_its_months_folder(box: Box, sidecar: bool) -> None:  # noqa: FBT001 - parametrized
+@pytest.mark.parametrize("with_receipt", [True, False])
+def test_a_delivered_document_lies_in_its_months_folder(box: Box, with_receipt: bool) -> None:  # noqa: FBT001 - parametrized
     """Whatever the clock says by then: the month is that of the receipt, in UTC, also where no receipt is written."""
     claimed(box)
-    assert filed(box, receipt("done", month="2019-02"), sidecar=sidecar) == NAME
-    expected = {f"done/2019-02/{NAME}"} | ({f"done/2019-02/{NAME}.json"} if sidecar else set())
+    assert filed(box, receipt("done", month="2019-02"), with_receipt=with_receipt) == NAME
+    expected = {f"done/2019-02/{NAME}"} | ({f"done/2019-02/{NAME}.json"} if with_receipt else set())
     assert box.names() == expected
     assert stat.S_IMODE((box.done / "2019-02").stat().st_mode) == stat.S_IMODE(box.done.stat().st_mode)
 
@@ -191,7 +192,7 @@ def test_a_name_that_is_taken_holds_up_nothing(
     for raw in (PDF, OTHER_PDF):
         claimed(box, raw)
         with Slot(box.folders.work) as slot:
-            file_away(NAME, shelves, receipt("done", raw=raw), slot, sidecar=True)
+            file_away(NAME, shelves, receipt("done", raw=raw), slot, with_receipt=True)
     assert path.lstat() == before
     assert box.names() - {MONTH} == {f"done/{name}{end}" for name in (NAME, "12345.2.pdf") for end in ("", ".json")}
     (line,) = caplog.messages
@@ -266,7 +267,7 @@ def test_a_month_is_durable_before_anything_is_put_into_it(box: Box) -> None:
     for _ in range(2):
         claimed(box)
         with Slot(box.folders.work) as slot, traced() as calls:
-            file_away(NAME, shelves, receipt("done"), slot, sidecar=True)
+            file_away(NAME, shelves, receipt("done"), slot, with_receipt=True)
         steps.append([call for call in calls if call in {"mkdir", "fsync", "link", "renameat2"}])
     moves = ["fsync", "link", "renameat2", "fsync", "fsync"]
     assert steps == [["mkdir", "fsync", *moves], moves]
@@ -297,7 +298,7 @@ def test_a_months_folder_that_is_removed_is_made_anew(memory_box: Box) -> None:
 
         def attempt(shelves: Shelves = shelves) -> None:
             with Slot(box.folders.work) as slot:
-                file_away(NAME, shelves, receipt("done"), slot, sidecar=True)
+                file_away(NAME, shelves, receipt("done"), slot, with_receipt=True)
 
         def remove() -> None:
             with suppress(OSError):
@@ -324,7 +325,7 @@ def test_workers_may_open_a_month_together(box: Box) -> None:
         box.put(f".processing/{name}")
         start.wait()
         with Slot(box.folders.work) as slot:
-            file_away(name, shelves, receipt("done", name), slot, sidecar=True)
+            file_away(name, shelves, receipt("done", name), slot, with_receipt=True)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in names]
     for thread in threads:

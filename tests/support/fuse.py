@@ -20,8 +20,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
-def mounted_by_somebody(folder: Path) -> Iterator[None]:
-    """Make a folder, with such a file system on it (fuse(4)); skips the test where this machine allows none."""
+def mounted_by_somebody(folder: Path, kind: str = "fuse") -> Iterator[None]:
+    """Make a folder, with such a file system on it (fuse(4)); skips the test where this machine allows none.
+
+    What it stands for may be told with its kind: "fuse.sshfs".
+    """
     folder.mkdir()
     try:
         device = os.open("/dev/fuse", os.O_RDWR)
@@ -29,7 +32,7 @@ def mounted_by_somebody(folder: Path) -> Iterator[None]:
         pytest.skip(f"no FUSE here: {error.strerror}")
     try:
         options = f"fd={device},rootmode=40000,user_id={NOBODY},group_id={NOBODY}".encode()
-        if _libc.mount(b"test", os.fsencode(folder), b"fuse", 0, options) != 0:
+        if _libc.mount(b"test", os.fsencode(folder), kind.encode(), 0, options) != 0:
             pytest.skip(f"no FUSE here: {os.strerror(ctypes.get_errno())}")
         try:
             yield

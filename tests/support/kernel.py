@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,6 +44,23 @@ def failing(code: int) -> Callable[..., None]:
         raise OSError(code, os.strerror(code))
 
     return fail
+
+
+def failing_at(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a system call that fails for the file of this name with EIO, as it does on a bad place of the disk."""
+
+    def called(path: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the call takes and gives
+        if path == name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        return call(path, *args, **kwargs)
+
+    return called
+
+
+def piecemeal(most: int) -> Callable[[int, int], bytes]:
+    """Return a read(2) that gives so many bytes at a time, as one on FUSE may."""
+    read = os.read
+    return lambda descriptor, length: read(descriptor, min(length, most))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ Api: TypeAlias = "Callable[[Task, float], Outcome | Unready]"
 HOUR, DAY = 3600.0, 86_400.0
 RULES = RetryRules(initial=2.0, longest=300.0, max_attempts=10)
 WORKERS = 4
+LARGEST = 10 * 1024 * 1024
 DELIVERED = Delivered(200, "")
 WRITING = Unready("is still open for writing")
 
@@ -53,7 +54,7 @@ class World:
     """The folders, the workers and an API, on simulated time; the loop is the daemon's."""
 
     def __init__(self, api: Api, *, workers: int = WORKERS, rules: RetryRules = RULES, takes: float = 0.5) -> None:
-        self.queue = Queue(rules, workers)
+        self.queue = Queue(rules, workers, LARGEST)
         self.api, self.takes = api, takes
         self.now = 0.0
         self.calls: list[tuple[float, str]] = []
@@ -71,7 +72,7 @@ class World:
             self._dropped += 1
             task = task_of(order, self._dropped)
             self._folder[task.invoice.name] = task
-        self.queue.schedule.offer(task_of(task.invoice.queue, task.arrived_ns) for task in self._folder.values())
+        self.queue.schedule.offer(task_of(task.invoice.lane, task.arrived_ns) for task in self._folder.values())
 
     def run(self, until: float) -> None:
         """Do as the daemon's loop does."""
@@ -112,7 +113,7 @@ class World:
 
     def _send(self, task: Task) -> Report:
         outcome = self.api(task, self.now)
-        self.calls.append((self.now, task.invoice.queue))
+        self.calls.append((self.now, task.invoice.lane))
         if isinstance(outcome, Unready):
             return NotReady(outcome)
         if isinstance(outcome, Deferred) and outcome.fault is Fault.OURS:
@@ -127,12 +128,12 @@ class World:
         return self._file(task, outcome, sent=True)
 
     def _file(self, task: Task, outcome: Delivered | Rejected, *, sent: bool) -> Report:
-        assert task.invoice.queue not in self.filed, "filed twice"
-        self.filed[task.invoice.queue] = outcome
+        assert task.invoice.lane not in self.filed, "filed twice"
+        self.filed[task.invoice.lane] = outcome
         self.last_filed = self.now
         return Filed(outcome, task.invoice.name, sent)
 
 
 def all_but(bad: dict[str, Outcome | Unready]) -> Api:
     """Give an API that takes all orders but these."""
-    return lambda task, _now: bad.get(task.invoice.queue, DELIVERED)
+    return lambda task, _now: bad.get(task.invoice.lane, DELIVERED)

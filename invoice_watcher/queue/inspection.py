@@ -54,7 +54,7 @@ class Inspection:
         self._fit.clear()
 
     def _is_due(self, task: Task) -> bool:
-        if task.signature is None or self._fit.get(task.invoice.name) == task.signature:
+        if task.claimed or task.signature is None or self._fit.get(task.invoice.name) == task.signature:
             return False
         size = task.signature.size
-        return (size <= QUICKLY_READ or size > self._largest) and not self._schedule.is_busy(task.invoice.queue)
+        return (size <= QUICKLY_READ or size > self._largest) and not self._schedule.is_busy(task.invoice.lane)

@@ -1,11 +1,11 @@
 """What each attempt means for all that wait: joins the schedule and the breaker.
 
-`next` says what to send now; `report` takes back what came of it, and decides: filed, sent again when due, rejected
-because it alone keeps failing, held because a 101 may be the configuration's fault. What was under way when the
-program died is sent alone, so that the next death tells whose fault it was; who dies so three times is poison.
-Guarantees: a document is only ever rejected for failing while others went through; while the queue is paused nothing
-counts against a document, and nothing new is claimed but for a probe, and what is no invoice, for that needs no API to
-see. No threads, no files: time and chance are arguments. Raises nothing.
+`next` says what to send now; `report` takes back what came of it, and decides: filed, sent again when due, or rejected
+because it alone keeps failing. Beside the schedule wait the `suspects`, over which the program may have died, and what
+is `held` back until it is clear whose fault a 101 is. `inspection` says what to look at while nothing may be sent.
+Guarantees: a document is only ever rejected for failing while others went through, or for a link that cannot be
+fetched; while the queue is paused nothing counts against a document, and nothing new is claimed but for a probe, and
+what is no invoice, for that needs no API to see. No threads, no files: time and chance are arguments. Raises nothing.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from typing import TYPE_CHECKING
 from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
-from invoice_watcher.inspection import Inspection
 from invoice_watcher.outcome import LINK_UNREACHABLE, Deferred, Delivered, Fault
-from invoice_watcher.policy import api_code_doubted, keeps_failing, rejected_locally
-from invoice_watcher.schedule import Decision, Schedule, Task
+from invoice_watcher.policy import api_code_doubted, keeps_failing
+from invoice_watcher.queue.held import HeldBack
+from invoice_watcher.queue.inspection import Inspection
+from invoice_watcher.queue.suspects import Suspects
+from invoice_watcher.schedule import Decision, Schedule
 from invoice_watcher.settling import GONE
 
 if TYPE_CHECKING:
     from invoice_watcher.backoff import RetryRules
     from invoice_watcher.breaker import Pause
+    from invoice_watcher.schedule import Task
 
 MOST_DOWNLOADS = 3
-MOST_CRASHES = 3
 _FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
 _FILING = 4  # for so many that are sent, one may be filed meanwhile
-# Seconds for which a 101 is held in case that others come: people who drop several take moments between them.
-_COMPANY = 3.0
 
 
 class Queue:
     """All that waits, and whether it may flow."""
 
-    def __init__(self, rules: RetryRules, workers: int, largest: int = 0) -> None:
+    def __init__(self, rules: RetryRules, workers: int, largest: int) -> None:
         """Start empty and flowing.
 
         Args:
@@ -51,11 +51,8 @@ class Queue:
         self._workers = workers
         self.most_under_way = workers + max(1, workers // _FILING)  # those that are being filed among them
         self._breaker = Breaker(rules.initial, rules.longest)
-        self._held: list[Task] = []
-        self._held_until = 0.0
-        self._suspects: list[Task] = []
-        self._condemned: list[Task] = []
-        self._alone: Task | None = None
+        self._held = HeldBack()
+        self._suspects = Suspects()
         self._answers = 0
         self.schedule = Schedule()
         self._inspection = Inspection(self.schedule, largest)
@@ -78,12 +75,12 @@ class Queue:
     @property
     def aside(self) -> list[Task]:
         """What waits outside of the schedule."""
-        return [*self._held, *self._suspects, *self._condemned]
+        return [*self._held.tasks, *self._suspects.untried, *self._suspects.poison]
 
     @property
     def is_holding(self) -> bool:
         """Whether a 101 waits to be judged, which takes moments."""
-        return bool(self._held)
+        return bool(self._held.tasks)
 
     def resume(self, task: Task, *, died: bool) -> None:
         """Take up what an earlier run left.
@@ -92,28 +89,27 @@ class Queue:
             task: the document.
             died: the program died while it was sending it.
         """
-        if not died:
-            self.schedule.add_claimed(task)
-        elif task.crashes < MOST_CRASHES:
-            self._suspects.append(task)
+        task.counted_at, task.refused_at = 0, None  # the answers of this run are counted anew
+        if died:
+            self._suspects.add(task)
         else:
-            self._condemned.append(task)
+            self.schedule.add_claimed(task)
 
     def next(self, now: float) -> Task | None:
         """Take out what to send now; None when nothing may, or nothing is due."""
         self._release_held(now, 1.0)
-        self._reject_condemned(now)
+        self._condemn_poison(now)
         if self.is_full:
             return None
         if not self._breaker.may_start(now):
             return self._next_to_look_at()
-        if self._suspects:
+        if self._suspects.untried:
             return self._next_suspect()
         if (pause := self.pause) is None:
             return self.schedule.next(now, fresh=self._may_claim())
         task = self.schedule.least_tried(fresh=self._probes_fresh(pause))
         if task is not None:
-            self._breaker = self._breaker.started(task.invoice.queue)
+            self._breaker = self._breaker.started(task.invoice.lane)
         return task or self._next_to_look_at()
 
     def wake_at(self) -> float | None:
@@ -121,9 +117,9 @@ class Queue:
         if self.is_full:
             return None
         if self.pause is None:
-            moments = (self.schedule.wake_at(), self._held_until if self._holds_alone else None)
+            moments = (self.schedule.wake_at(), self._held.until if self._holds_alone else None)
             return min((moment for moment in moments if moment is not None), default=None)
-        startable = self._suspects or self.schedule.startable
+        startable = self._suspects.untried or self.schedule.startable
         return self.pause.probe_at if self.pause.probing is None and startable else None
 
     def report(self, task: Task, report: Report, now: float, chance: float) -> None:
@@ -136,34 +132,34 @@ class Queue:
             chance: 0 to 1, for the jitter.
         """
         self.schedule.finished(task)
-        if task is self._alone:
-            self._alone = None
+        self._suspects.ended(task)
         looked_at, task.look_only = task.look_only, False
         if looked_at and not isinstance(report, Fit):
             self.schedule.withdraw(task)
         self._hear_unfiled(task, report, now)
-        queue = task.invoice.queue
+        lane = task.invoice.lane
         match report:
-            case Filed(outcome, _, True):
+            case Filed(outcome=outcome, sent=True):
                 self._answered(task, now, delivered=isinstance(outcome, Delivered))
             case Filed():
-                self._turn(self._breaker.recorded(queue, now), now)
-            case Waiting(outcome):
+                self._set_gate(self._breaker.recorded(lane, now), now)
+            case Waiting(outcome=Deferred(fault=Fault.FILE)):
+                self._changed(task, now)
+            case Waiting(outcome=outcome):
                 self._deferred(task, outcome, now, chance)
-            case Held(outcome):
-                self._held.append(task)
-                self._held_until = now + _COMPANY
+            case Held(outcome=outcome):
+                self._held.add(task, now)
                 self._answers += 1
-                self._turn(self._breaker.wrong_api_code(queue, api_code_doubted(outcome).problem, now), now)
+                self._set_gate(self._breaker.wrong_api_code(lane, api_code_doubted(outcome).problem, now), now)
             case Fit():
                 self._inspection.fit(task)
-            case NotReady(unready) if task.claimed and unready is not GONE:
+            case NotReady(unready=unready) if task.claimed and unready is not GONE:
                 self._changed(task, now, (unready.needs_person and unready.wait) or _CHANGED_AGAIN)
             case NotReady():
-                self._turn(self._breaker.withdrawn(queue), now)
+                self._set_gate(self._breaker.withdrawn(lane), now)
         self._release_held(now, chance)
 
-    def _turn(self, breaker: Breaker, now: float) -> None:
+    def _set_gate(self, breaker: Breaker, now: float) -> None:
         """Let the gate stand as `breaker` says; when it opens, what waits in the work folder need wait no longer."""
         opens = self.pause is not None and breaker.pause is None
         self._breaker = breaker
@@ -173,13 +169,13 @@ class Queue:
 
     def _answered(self, task: Task, now: float, *, delivered: bool, filed: bool = True) -> None:
         self._answers += 1
-        self._turn(self._breaker.answered(task.invoice.queue, now, delivered=delivered, filed=filed), now)
+        self._set_gate(self._breaker.answered(task.invoice.lane, now, delivered=delivered, filed=filed), now)
 
     def _changed(self, task: Task, now: float, wait: float = _CHANGED_AGAIN) -> None:
         """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
         due = now + _CHANGED_AGAIN
         task.failures += self.pause is not None
-        self._turn(self._breaker.withdrawn(task.invoice.queue, due if task.claimed else now), now)
+        self._set_gate(self._breaker.withdrawn(task.invoice.lane, due if task.claimed else now), now)
         self._again(task, now + wait)
 
     def _hear_unfiled(self, task: Task, report: Report, now: float) -> None:
@@ -188,36 +184,40 @@ class Queue:
             self._answered(task, now, delivered=isinstance(report.answer, Delivered), filed=False)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
-        if outcome.fault is Fault.FILE:
-            self._changed(task, now)
-            return
-        if outcome.fault is Fault.OPERATOR and self._is_refused_alone(task) and self.pause is None:
-            outcome = replace(outcome, fault=Fault.WORLD)
+        outcome = self._weighed(task, outcome)
         if outcome.problem.code == LINK_UNREACHABLE:
             self._answered(task, now, delivered=False)
             self._strike(task, outcome, MOST_DOWNLOADS)
         else:
-            self._turn(self._breaker.deferred(task.invoice.queue, outcome, now, chance), now)
+            self._set_gate(self._breaker.deferred(task.invoice.lane, outcome, now, chance), now)
             if self.pause is None and self._answers > task.counted_at:
                 self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
-        task.failures += 1
-        wait = back_off(task.failures, self._rules.initial, self._rules.longest, chance)
-        self._again(task, now if task.decision else now + max(wait, outcome.retry_after or 0.0))
+        wait = max(self._back_off(task, chance), outcome.retry_after or 0.0)
+        self._again(task, now if task.decision else now + wait)
 
-    def _is_refused_alone(self, task: Task) -> bool:
-        """Whether others were answered since this one was first refused, so it is not all that is sent that is refused.
+    def _weighed(self, task: Task, outcome: Deferred) -> Deferred:
+        """Return what a failure counts as: a refusal is the world's fault, where it is of this document alone.
 
-        A firewall that dislikes one document must not make all others wait for probe after probe.
+        That is so when others were answered since it was first refused: a firewall that dislikes one document must not
+        make all others wait for probe after probe.
         """
+        if outcome.fault is not Fault.OPERATOR:
+            return outcome
         if task.refused_at is None:
             task.refused_at = self._answers
-        return self._answers > task.refused_at
+        is_alone = self._answers > task.refused_at and self.pause is None
+        return replace(outcome, fault=Fault.WORLD) if is_alone else outcome
 
     def _strike(self, task: Task, outcome: Deferred, most: int) -> None:
         task.strikes += 1
         task.counted_at = self._answers
         if task.strikes >= most:
             task.decision = Decision(keeps_failing(outcome, task.attempts), None)
+
+    def _back_off(self, task: Task, chance: float) -> float:
+        """Count one more failure in a row; returns the seconds until the next try."""
+        task.failures += 1
+        return back_off(task.failures, self._rules.initial, self._rules.longest, chance)
 
     def _again(self, task: Task, due: float) -> None:
         """Let it come due again; what could not be claimed lies in the drop folder, where the scan finds it."""
@@ -226,69 +226,56 @@ class Queue:
             self.schedule.add_claimed(task)
 
     def _release_held(self, now: float, chance: float) -> None:
-        """Judge the held ones as soon as it is clear whose fault their 101 is.
-
-        Something was delivered, or another answer came between, or for a while nothing came to compare it with: the
-        order's. The queue was paused for it: the configuration's, and they are sent again one day.
-        """
-        alone = self._holds_alone and now >= self._held_until
-        for task in list(self._held):
-            if self.pause is not None:
-                task.decision = None
-                task.failures += 1
-                due = now + back_off(task.failures, self._rules.initial, self._rules.longest, chance)
-            elif alone or task.invoice.queue not in self._breaker.refused:
-                due = now
-            else:
-                continue
-            self._held.remove(task)
-            self._again(task, due)
+        """Judge the held ones as soon as it is clear whose fault their 101 is."""
+        if self.pause is not None:
+            for task in self._held.acquitted():
+                self._again(task, now + self._back_off(task, chance))
+        elif self._held.tasks:
+            is_over = self._holds_alone and now >= self._held.until
+            for task in self._held.condemned(() if is_over else self._breaker.refused):
+                self._again(task, now)
 
     @property
     def is_full(self) -> bool:
         """Whether nothing may be added to what is under way: places are limited, and a suspect goes alone."""
         under_way = self.schedule.under_way
-        if under_way >= self.most_under_way or self._alone is not None or (self._suspects and under_way):
+        if under_way >= self.most_under_way or self._suspects.bar(under_way):
             return True
-        return under_way >= self._workers and self.schedule.unanswered >= self._workers
+        return under_way >= self._workers and self.schedule.places_taken >= self._workers
 
     def _next_suspect(self) -> Task:
-        self._alone = task = self._suspects.pop(0)
-        self._breaker = self._breaker.started(task.invoice.queue)
+        task = self._suspects.next()
+        self._breaker = self._breaker.started(task.invoice.lane)
         self.schedule.start(task)
         return task
 
     @property
     def _holds_alone(self) -> bool:
         """Whether something is held, and nothing else is there that could show whose fault it is."""
-        if not self._held or self.schedule.under_way or self.schedule.ready:
+        if not self._held.tasks or self.schedule.under_way or self.schedule.ready:
             return False
-        return all(task.decision for task in chain(self.schedule.claimed(), self._suspects))
+        return all(task.decision for task in chain(self.schedule.claimed(), self._suspects.untried))
 
     def _next_to_look_at(self) -> Task | None:
         if self.pause is None or self.pause.fault is Fault.OURS:
             return None
         return self._inspection.next()
 
-    def _reject_condemned(self, now: float) -> None:
+    def _condemn_poison(self, now: float) -> None:
         """Put poison aside as soon as the API has answered for another, or when nothing else is left to try.
 
         Before that the API may be away, and a program that hangs on it is one that people kill.
         """
-        if not self._condemned or (not self._answers and self.waiting > len(self._condemned)):
-            return
-        while self._condemned:
-            task = self._condemned.pop()
-            message = f"The program died {task.crashes} times while sending it"
-            task.decision = Decision(rejected_locally(None, "poison", message), None)
-            self._again(task, now)
+        if self._suspects.poison and (self._answers or self.waiting == len(self._suspects.poison)):
+            for task in self._suspects.condemned():
+                self._again(task, now)
 
     def _may_claim(self) -> bool:
         """Whether a file may be claimed: each failure since the last answer keeps a worker back, but not the last one.
 
         So an outage finds no more files claimed than there are workers, and one bad file still does not stop the rest.
         """
-        sending = self.schedule.unanswered
+        sending = self.schedule.places_taken
         return sending == 0 or sending + len(self._breaker.failed) < self._workers
 
     def _probes_fresh(self, pause: Pause) -> bool:

@@ -1,0 +1,57 @@
+"""Names in the work folder: a document is told from a note, and gets back the name with which it was dropped."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from invoice_watcher.naming import is_short
+from invoice_watcher.spool.names import is_document, note_name, original_name, work_names
+
+FILE_NAMES = st.text(
+    st.one_of(st.sampled_from("a.~é\n json2"), st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)),
+    min_size=1,
+    max_size=300,
+).map(lambda text: os.fsdecode(os.fsencode(text.replace("/", "_"))[:255]))
+
+
+@given(FILE_NAMES)
+@example("\udcff.receipt-" + "x" * 240)
+@example("x.json~.2")
+@example("x.json~1~")
+def test_a_document_can_always_be_told_from_a_note(name: str) -> None:
+    """Whatever a clerk calls a file, in the work folder it is no note, no hidden file that was not one, and fits."""
+    for work_name in islice(work_names(name), 4):
+        assert is_document(work_name) != name.startswith(".")
+        assert not is_document(note_name(work_name))
+        assert work_name.startswith(".") == name.startswith(".")
+        assert len(os.fsencode(note_name(work_name))) <= 255
+
+
+@given(st.lists(FILE_NAMES.filter(lambda name: len(os.fsencode(name)) <= 240), unique=True))
+@example(["x.json", "x.json~1~", "x.json~"])
+def test_no_two_files_share_a_place_and_each_gets_its_name_back(names: list[str]) -> None:
+    """`12345.pdf.json` dropped beside `12345.pdf` is a document of its own, and is filed away under its own name."""
+    work = [list(islice(work_names(name), 3)) for name in names]
+    every = [one for found in work for one in found]
+    assert len(set(every)) == len(every)
+    assert [[original_name(one) for one in found] for found in work] == [[name] * 3 for name in names]
+    assert not set(every) & {note_name(one) for one in every}
+
+
+@given(FILE_NAMES)
+@example("x" * 255)
+@example("\N{LATIN SMALL LETTER E WITH ACUTE}" * 127)
+def test_a_name_that_is_cut_short_is_known_by_its_length(name: str) -> None:
+    """So no order is ever read from a part of a name: not after a crash, nor when a person moves the file back."""
+    assert {is_short(original_name(work_name)) for work_name in islice(work_names(name), 3)} == {is_short(name)}
+
+
+@pytest.mark.parametrize("name", [".receipt-1", ".invoice-watcher-lock", "12345.pdf.json", ".json"])
+def test_what_the_program_itself_keeps_there_is_no_document(name: str) -> None:
+    """Room for a receipt, the lock and the notes are never counted, sent or filed as invoices."""
+    assert not is_document(name)
