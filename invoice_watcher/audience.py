@@ -36,21 +36,17 @@ class Attempt:
 
     Attributes:
         name: the file's, as it was dropped.
-        order_id: None when the name holds none.
         result: of the upload; None when nothing was sent.
         seconds: how long the upload took; None when nothing was sent.
         filed: it lies in its folder now: "delivered" in done, "rejected" in failed; None when it stays.
-        filed_as: under which name.
         problem: why it was not delivered.
         waiting: how many files wait now.
     """
 
     name: str
-    order_id: str | None
     result: Result | None
     seconds: float | None
     filed: Result | None
-    filed_as: str
     problem: Problem | None
     waiting: int = 0
 

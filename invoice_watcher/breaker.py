@@ -74,13 +74,17 @@ class Breaker:
             return self
         return replace(self, pause=replace(self.pause, probing=lane))
 
-    def answered(self, lane: str, now: float, *, delivered: bool) -> Breaker:
-        """The API answered about a document, whatever it said: it is there, so everything may flow."""
+    def answered(self, lane: str, now: float, *, delivered: bool, filed: bool = True) -> Breaker:
+        """The API answered about a document, whatever it said: it is there, so everything may flow.
+
+        But for what keeps this machine from filing: where the answer could not be `filed`, that pause goes on.
+        """
         if delivered and self.proven and self.pause is None and not self.failed and not self.refused:
             return self  # as almost always
-        proven = self.proven or delivered
-        after = replace(self, failed=frozenset(), refused=frozenset(), proven=proven, pause=self._asked(now))
-        return after.withdrawn(lane)
+        after = replace(self, failed=frozenset(), refused=frozenset(), proven=self.proven or delivered)
+        if not filed and self.pause is not None and self.pause.fault is Fault.OURS:
+            return after
+        return replace(after, pause=self._asked(now)).withdrawn(lane)
 
     def withdrawn(self, lane: str, until: float = 0.0) -> Breaker:
         """A file of `lane` came to nothing before it was sent (gone, or not ready): no news about the API.

@@ -106,7 +106,7 @@ class Census:
         state = "behind" if ahead else self._state(task)
         return Waiter(
             name=encodable(task.invoice.name),
-            order_id=None if task.invoice.order_id is None else str(task.invoice.order_id),
+            order_id=task.invoice.order,
             folder="work" if task.claimed else "drop",
             size=task.signature.size if task.signature else None,
             since=timestamp(task.arrived_ns / 1e9),

@@ -101,8 +101,7 @@ class Daemon:
         rules = RetryRules(config.retry.initial, config.retry.max, config.retry.max_attempts)
         self._queue = Queue(rules, config.api.workers, config.max_size)
         self._uploader = Uploader(config.api, api_code)
-        limits = Limits(config.max_size, config.settle.incomplete_after)
-        self._delivery = Delivery(self._spool, self._uploader, limits, mailbox.place_freed)
+        self._delivery = Delivery(self._spool, self._uploader, Limits.of(config), mailbox.place_freed)
         self._workers = Workers(self._queue.most_under_way, self._attempt, self._post)
         self._audience = audience or Audience()
         self._heartbeat = Heartbeat(supervisor)
@@ -292,4 +291,4 @@ class Daemon:
 
 
 def _left_behind(report: Waiting) -> Unready:
-    return Unready(report.outcome.problem.message)
+    return Unready(f"has to wait: {report.outcome.problem.message}")

@@ -1,23 +1,25 @@
 """One invoice, from the drop folder to its place: joins what was decided to what is done.
 
 The walk: snapshot, validate, reserve room for the receipt, claim, send, file away. `Delivery.attempt` makes it once and
-reports; what comes next is the daemon's business. Guarantees: nothing is sent that could not be recorded; nothing is
-filed that is not, byte for byte, what was sent; what the API said is never thrown away for a fault of this machine (it
-stays in the task as its `decision`, and filing is tried again without sending). Raises FolderLostError when the folders
-are not what they were; every other fault of the machine becomes a `Deferred`.
+reports; what comes next is the queue's business. Guarantees: nothing is sent that could not be recorded; nothing is
+filed as answered that is not, byte for byte, what was sent; what the API said is never thrown away for a fault of this
+machine (it stays in the task as its `decision`, and filing is tried again without sending). Raises FolderLostError when
+the folders are not what they were. Every other fault of the machine is reported as `Waiting`, for this machine's sake
+(`Fault.OURS`); what keeps this one file alone from being read or moved as `NotReady`.
 """
 
 from __future__ import annotations
 
-import errno
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
 from invoice_watcher.escaping import encodable
-from invoice_watcher.hints import hint_for
+from invoice_watcher.hints import MAY_HAVE_ARRIVED, hint_for
 from invoice_watcher.outcome import (
+    ORDER_CLOSED,
     WRONG_API_CODE,
     Deferred,
     Delivered,
@@ -31,7 +33,7 @@ from invoice_watcher.policy import api_code_doubted
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
 from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import GONE, Unready
-from invoice_watcher.spool import ITS_OWN
+from invoice_watcher.spool import CHANGED
 from invoice_watcher.validation import Document, Limits, validate
 
 if TYPE_CHECKING:
@@ -44,10 +46,6 @@ if TYPE_CHECKING:
 
 # Seconds. To send another one while this one is filed is worth a wake-up where the API is slower than the disk.
 _SLOW = 0.01
-_IN_DOUBT_HINT = (
-    " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
-    "before you send the invoice another way."
-)
 
 
 class Delivery:
@@ -77,128 +75,150 @@ class Delivery:
             hold_wrong_api_code: do not reject what the API answers 101, for it may be the configuration's fault.
         """
         task.took, task.place_free = None, False
+        walk = _Walk(task, holds=hold_wrong_api_code)
         try:
             snapshot = self._spool.snapshot(task)
             if snapshot is GONE and task.claimed:
                 self._spool.forget(task)
             if isinstance(snapshot, Unready):
                 return NotReady(snapshot)
-            with closing(snapshot):
-                return self._with_snapshot(task, snapshot, hold_wrong_api_code)
+            with closing(snapshot) as walk.snapshot:
+                return self._with_snapshot(walk)
         except OSError as error:
-            if error.errno in ITS_OWN and task.claimed and error.filename == task.work_name:
-                return NotReady(_IMMOVABLE)
-            return Waiting(_not_recordable(error))
+            return Waiting(_not_recordable(error, walk.answer), walk.answer)
 
-    def _with_snapshot(self, task: Task, snapshot: Snapshot, hold: bool) -> Report:  # noqa: FBT001 - passed through
-        unchanged_for = self._unchanged_for(task, snapshot)
-        verdict = validate(task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
+    def _with_snapshot(self, walk: _Walk) -> Report:
+        task = walk.task
+        verdict = walk.decided or self._verdict(walk)
         if isinstance(verdict, Unready):
             return NotReady(verdict)
         if task.look_only and isinstance(verdict, Document):
             return Fit()
-        if task.decision is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
+        if walk.decided is None:  # what is sent has to find its folder afterwards; what was sent is filed if it can be
             self._spool.verify()
-        with self._spool.reserve() as slot:
-            claimed_before = task.claimed
-            record = _Record(task, snapshot)
-            if not claimed_before and (report := self._claim(record, slot)) is not None:
+            task.decision = None
+        with self._spool.reserve() as walk.slot:
+            if not task.claimed and (report := self._claim(walk)) is not None:
                 return report
-            outcome, sent = self._outcome(task, verdict, record, claimed_before=claimed_before)
-            return self._settle(record, slot, outcome, sent=sent, hold=hold)
+            outcome = self._send(walk, verdict) if isinstance(verdict, Document) else verdict
+            return self._settle(walk, outcome)
 
-    def _claim(self, record: _Record, slot: Slot) -> Report | None:
-        """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
-        task = record.task
-        try:
-            if self._spool.claim(task, record.snapshot):
-                return None
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                return NotReady(GONE)
-            if error.errno in ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
-                return NotReady(_IMMOVABLE)
-            raise
-        # Without a note the next run would take what lies in the work folder for something that was being sent.
-        return self._defer(record, slot, _CHANGED) if task.claimed else Waiting(_CHANGED)
+    def _verdict(self, walk: _Walk) -> Document | Rejected | Unready:
+        """Tell by its looks whether it may be sent."""
+        snapshot, unchanged_for = walk.snapshot, self._unchanged_for(walk)
+        return validate(walk.task.invoice, snapshot.document, snapshot.size, unchanged_for, self._limits)
 
-    def _unchanged_for(self, task: Task, snapshot: Snapshot) -> float:
-        """Seconds since it last changed: by its `ctime`, or since it was first seen so where the clock was set back."""
+    def _unchanged_for(self, walk: _Walk) -> float:
+        """Seconds since it last changed: as known before the claim, by its `ctime`, or since it was first seen so."""
+        task, signature = walk.task, walk.snapshot.signature
         if not task.claimed:
             return task.unchanged_for
         now = time.monotonic()
-        if task.signature != snapshot.signature:
-            task.signature, task.seen_at = snapshot.signature, now
-        return max(time.time() - snapshot.signature.ctime_ns / 1e9, now - task.seen_at)
+        if task.signature != signature:
+            task.signature, task.seen_at = signature, now
+        return max(time.time() - signature.ctime_ns / 1e9, now - task.seen_at)
 
-    def _outcome(
-        self, task: Task, verdict: Document | Rejected, record: _Record, *, claimed_before: bool
-    ) -> tuple[Outcome, bool]:
-        """What becomes of it, and whether it was sent for that just now.
+    def _claim(self, walk: _Walk) -> Report | None:
+        """Claim the document; returns what to report when it cannot be had, or not as it was copied."""
+        task, snapshot = walk.task, walk.snapshot
+        unready = self._spool.claim(task, snapshot)
+        if unready is None:  # the rename has set its ctime, which tells no longer since when it is unchanged
+            task.signature, task.seen_at = snapshot.signature, time.monotonic() - task.unchanged_for
+            return None
+        if unready is CHANGED and task.claimed:
+            # Without a note the next run would take what lies in the work folder for something that was being sent.
+            return self._defer(walk, _CHANGED_MEANWHILE)
+        return NotReady(unready)
+
+    def _send(self, walk: _Walk, document: Document) -> Outcome:
+        """Send it.
 
         What was claimed just now needs no note: a document without one was being sent. What was claimed before this
         attempt may have been waiting, or its claim may never have reached the disk.
         """
-        if task.decision is not None and task.decision.sha256 in {None, record.snapshot.sha256}:
-            return task.decision.outcome, False
-        task.decision = None
-        if isinstance(verdict, Rejected):
-            return verdict, False
-        if claimed_before:
+        task = walk.task
+        if walk.was_claimed:
             with self._spool.reserve() as slot:
-                self._spool.note(task, record.waiting(task.last, sending=True), slot)
+                self._spool.note(task, walk.waiting(task.last, sending=True), slot)
         task.attempts += 1
         began = time.monotonic()
-        outcome = self._uploader.send(verdict)
+        walk.answer = answer = self._uploader.send(document)
         task.took = time.monotonic() - began
         task.crashes = 0  # this program has outlived it
-        if isinstance(outcome, Delivered) and task.took > _SLOW:
+        if isinstance(answer, Delivered) and task.took > _SLOW:
             task.place_free = True
             self._on_answer()
-        return outcome, True
+        return answer
 
-    def _settle(self, record: _Record, slot: Slot, outcome: Outcome, *, sent: bool, hold: bool) -> Report:
+    def _settle(self, walk: _Walk, outcome: Outcome) -> Report:
         """Write down what came of it, and file it away when that is final."""
-        task = record.task
+        task = walk.task
         if isinstance(outcome, Deferred):
-            return self._defer(record, slot, outcome)
-        decision = Decision(outcome, record.snapshot.sha256) if sent else task.decision
-        if hold and sent and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
-            # Noted before it stands: what could not be noted is better asked again than rejected unheld.
-            self._spool.note(task, record.waiting(api_code_doubted(outcome)), slot)
-            task.decision = decision
-            return Held(outcome)
-        task.decision = decision
-        name = self._spool.finish(task, record.snapshot, record.final(outcome), slot)
-        if name is None:
-            return self._defer(record, slot, _CHANGED)
-        return Filed(outcome, name, sent)
+            return self._defer(walk, outcome)
+        if walk.answer is not None:
+            if walk.holds and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
+                return self._hold(walk, outcome)
+            task.decision = Decision(outcome, walk.snapshot.sha256)
+        name = self._spool.finish(task, walk.snapshot, walk.final(outcome), walk.slot)
+        if name is CHANGED:
+            return self._defer(walk, _CHANGED_MEANWHILE)
+        if isinstance(name, Unready):
+            return NotReady(name, walk.answer)
+        return Filed(outcome, name, sent=walk.answer is not None)
 
-    def _defer(self, record: _Record, slot: Slot, outcome: Deferred) -> Waiting:
-        task = record.task
+    def _hold(self, walk: _Walk, outcome: Rejected) -> Held:
+        """Keep an answer that may be the configuration's fault.
+
+        It is noted before it stands: what could not be noted is better asked again than rejected unheld.
+        """
+        self._spool.note(walk.task, walk.waiting(api_code_doubted(outcome)), walk.slot)
+        walk.task.decision = Decision(outcome, walk.snapshot.sha256)
+        return Held(outcome)
+
+    def _defer(self, walk: _Walk, outcome: Deferred) -> Waiting:
+        """Write down that it waits; what the API said of these bytes is noted as such, so nobody need ask again."""
+        task = walk.task
         task.in_doubt = task.in_doubt or outcome.in_doubt
         task.last = outcome
-        # What the API said of these bytes is noted as such, so that the next run need not ask again.
-        decision = task.decision
-        note = record.final(decision.outcome) if decision else record.waiting(outcome)
-        self._spool.note(task, note, slot)
-        return Waiting(outcome)
+        note = walk.final(task.decision.outcome) if task.decision else walk.waiting(outcome)
+        self._spool.note(task, note, walk.slot)
+        return Waiting(outcome, walk.answer)
 
 
-class _Record:
-    """What the sidecar says of one attempt."""
+class _Walk:
+    """One document's walk: what its steps hand on to each other, and what its sidecar says.
 
-    def __init__(self, task: Task, snapshot: Snapshot) -> None:
+    Attributes:
+        task: the invoice.
+        holds: whether a 101 is held.
+        was_claimed: an earlier attempt had claimed it.
+        snapshot: the copy; there once it has been made.
+        slot: the room for its receipt; there once it has been reserved.
+        answer: what came of sending it; None as long as that was not done.
+    """
+
+    snapshot: Snapshot
+    slot: Slot
+
+    def __init__(self, task: Task, *, holds: bool) -> None:
         self.task = task
-        self.snapshot = snapshot
+        self.holds = holds
+        self.was_claimed = task.claimed
+        self.answer: Outcome | None = None
+
+    @property
+    def decided(self) -> Delivered | Rejected | None:
+        """What an earlier attempt came to with these very bytes; None when they have to be judged, and sent."""
+        decision = self.task.decision
+        if decision is None or decision.sha256 not in {None, self.snapshot.sha256}:
+            return None
+        return decision.outcome
 
     def final(self, outcome: Delivered | Rejected) -> Receipt:
         """The receipt of what was decided, until its final name is known under the one it was dropped with."""
         problem = outcome.problem if isinstance(outcome, Rejected) else None
-        if problem and self.task.in_doubt and problem.reason == "order_closed" and _IN_DOUBT_HINT not in problem.hint:
-            problem = Problem(
-                problem.source, problem.code, problem.reason, problem.message, problem.hint + _IN_DOUBT_HINT
-            )
+        if problem and self.task.in_doubt and problem.code == ORDER_CLOSED and MAY_HAVE_ARRIVED not in problem.hint:
+            problem = replace(problem, hint=problem.hint + MAY_HAVE_ARRIVED)
         return self._receipt(outcome, problem, timestamp(time.time()))
 
     def waiting(self, outcome: Deferred | None, *, sending: bool = False) -> Receipt:
@@ -208,10 +228,9 @@ class _Record:
         return receipt.with_state(sending=sending, crashes=self.task.crashes, strikes=self.task.strikes)
 
     def _receipt(self, outcome: Outcome | None, problem: Problem | None, finished_at: str | None) -> Receipt:
-        order_id = self.task.invoice.order_id
         return Receipt(
             state=state_of(outcome) if outcome else "waiting",
-            order_id=None if order_id is None else str(order_id),
+            order_id=self.task.invoice.order,
             file=encodable(self.task.invoice.name),
             size=self.snapshot.size,
             sha256=self.snapshot.sha256,
@@ -230,10 +249,10 @@ def _deferred_locally(fault: Fault, reason: str, message: str) -> Deferred:
     return Deferred(Problem(Source.VALIDATION, None, reason, message, hint_for(reason)), fault)
 
 
-_IMMOVABLE = Unready("may not be moved by this program; its owner, or the administrator, must allow it")
-_CHANGED = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
+_CHANGED_MEANWHILE = _deferred_locally(Fault.FILE, "changed", "The file was changed while it was being sent")
 
 
-def _not_recordable(error: OSError) -> Deferred:
+def _not_recordable(error: OSError, answer: Outcome | None) -> Deferred:
     text = f"This machine could not read or file it: {error.strerror or type(error).__name__}"
-    return _deferred_locally(Fault.OURS, "not_recordable", text)
+    asked = answer.retry_after if isinstance(answer, Deferred) else None  # which is to be heeded all the same
+    return replace(_deferred_locally(Fault.OURS, "not_recordable", text), retry_after=asked)

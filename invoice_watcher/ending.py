@@ -1,4 +1,7 @@
-"""How one attempt ended, as a worker reports it to the loop. Values; raises nothing."""
+"""How one attempt ended, as a worker reports it to the loop. Values; raises nothing.
+
+The `answer` of a report is what came of sending the document in this very attempt; None when it was not sent.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from invoice_watcher.outcome import Deferred, Delivered, Rejected
+    from invoice_watcher.outcome import Deferred, Delivered, Outcome, Rejected
     from invoice_watcher.schedule import Task
     from invoice_watcher.settling import Unready
 
@@ -19,12 +22,22 @@ class Filed:
     name: str
     sent: bool
 
+    @property
+    def answer(self) -> Outcome | None:
+        """What it was filed for, if it was sent just now."""
+        return self.outcome if self.sent else None
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """It lies in the work folder, or still in the drop folder when it could not even be claimed."""
+    """It lies in the work folder, or still in the drop folder when it could not even be claimed.
+
+    `answer` differs from `outcome` when the API answered, and this machine, or a change of the file, kept it from
+    being filed.
+    """
 
     outcome: Deferred
+    answer: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +46,18 @@ class Held:
 
     outcome: Rejected
 
+    @property
+    def answer(self) -> Outcome:
+        """What is held."""
+        return self.outcome
+
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """It was left where it is; `GONE` when it is there no longer."""
+    """It was left where it is; `GONE` when it is there no longer. With an `answer` when it only cannot be moved now."""
 
     unready: Unready
+    answer: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

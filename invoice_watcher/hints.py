@@ -13,6 +13,12 @@ _ADMINISTRATOR = "Nothing to do at the share: the file is kept and sent by itsel
 
 DEFAULT = "Ask the administrator what to do, and keep the file until then."
 
+# For the end of a hint that advises to send the invoice another way.
+MAY_HAVE_ARRIVED = (
+    " An earlier attempt to send it was cut off before the answer came, and may have gone through: check the order "
+    "before you send the invoice another way."
+)
+
 RECEIPT_ALONE = "This is only the receipt of a document: delete it, and move the document alone."
 
 _HINTS = {

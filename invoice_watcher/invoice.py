@@ -58,6 +58,11 @@ class Invoice:
     kind: Kind | None
 
     @property
+    def order(self) -> str | None:
+        """The order's id as plain text, the only kind that JSON knows; None when the name holds none."""
+        return None if self.order_id is None else str(self.order_id)
+
+    @property
     def lane(self) -> str:
         """What is delivered one after another, never side by side: the files of one order."""
         return self.order_id or self.name

@@ -19,6 +19,7 @@ from invoice_watcher.settling import GONE
 if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
     from invoice_watcher.schedule import Task
+    from invoice_watcher.settling import Unready
     from invoice_watcher.spool import Completed
 
 _WORDS: dict[type, Literal["delivered", "rejected", "deferred"]] = {
@@ -30,30 +31,31 @@ _log = logging.getLogger(__name__)
 
 def log_report(task: Task, report: Report) -> None:
     """Tell what came of one attempt."""
-    name = escape(task.invoice.name)
-    if isinstance(report, Fit):
+    match report:
+        case NotReady(unready):
+            _log_unready(task, unready)
+        case Held(outcome):
+            _log_outcome(logging.INFO, task, outcome, "held")
+        case Filed(outcome) | Waiting(outcome):
+            level = logging.INFO if isinstance(outcome, Delivered) else logging.WARNING
+            _log_outcome(level, task, outcome, _WORDS[type(outcome)])
+
+
+def _log_unready(task: Task, unready: Unready) -> None:
+    lost = unready is GONE and task.claimed
+    level = logging.ERROR if lost else logging.DEBUG
+    where = " from the work folder; this program did not remove it" if lost else ""
+    _log.log(level, "%s %s%s", escape(task.invoice.name), unready.reason, where, extra={"fields": _fields(task)})
+
+
+def _log_outcome(level: int, task: Task, outcome: Outcome, word: str) -> None:
+    if not _log.isEnabledFor(level):
         return
-    if isinstance(report, NotReady):
-        lost = report.unready is GONE and task.claimed
-        level = logging.ERROR if lost else logging.DEBUG
-        where = " from the work folder; this program did not remove it" if lost else ""
-        _log.log(level, "%s %s%s", name, report.unready.reason, where, extra={"fields": _fields(task, None)})
-        return
-    outcome = report.outcome
-    if isinstance(outcome, Delivered) and not _log.isEnabledFor(logging.INFO):
-        return
-    extra = {"fields": _fields(task, outcome, held=isinstance(report, Held))}
-    if isinstance(outcome, Delivered):
-        _log.info("delivered %s", name, extra=extra)
-        return
-    message = escape(outcome.problem.message)
-    if isinstance(outcome, Deferred):
-        again = " (it may have arrived; its answer is unknown)" if outcome.in_doubt else ""
-        _log.warning("deferred %s: %s%s", name, message, again, extra=extra)
-    elif isinstance(report, Held):
-        _log.info("held %s: %s", name, message, extra=extra)
-    elif isinstance(report, Filed):
-        _log.warning("rejected %s: %s", name, message, extra=extra)
+    why = "" if isinstance(outcome, Delivered) else f": {escape(outcome.problem.message)}"
+    in_doubt = isinstance(outcome, Deferred) and outcome.in_doubt
+    again = " (it may have arrived; its answer is unknown)" if in_doubt else ""
+    extra = {"fields": _fields(task, outcome, word)}
+    _log.log(level, "%s %s%s%s", word, escape(task.invoice.name), why, again, extra=extra)
 
 
 def log_completed(found: Completed) -> None:
@@ -65,7 +67,7 @@ def log_completed(found: Completed) -> None:
 def log_suspect(task: Task) -> None:
     """Tell of a document that was under way when an earlier run died."""
     text = "the program died while it was sending %s (%d in a row), so what the API said to it is unknown"
-    _log.warning(text, escape(task.invoice.name), task.crashes, extra={"fields": _fields(task, None)})
+    _log.warning(text, escape(task.invoice.name), task.crashes, extra={"fields": _fields(task)})
 
 
 def log_pause(before: Pause | None, after: Pause | None) -> None:
@@ -81,30 +83,28 @@ def log_pause(before: Pause | None, after: Pause | None) -> None:
 
 
 def attempt_of(task: Task, report: Report, waiting: int = 0) -> Attempt | None:
-    """Return what came of one attempt, as the audience hears it; None when it came to nothing."""
-    if isinstance(report, NotReady | Fit):
+    """Return what came of one attempt, as the audience hears it; None when the file was only looked at."""
+    if isinstance(report, Fit):
         return None
-    unfiled = task.decision if isinstance(report, Waiting) else None
-    answer = unfiled.outcome if unfiled and unfiled.is_answer else report.outcome
-    filed = _WORDS[type(report.outcome)] if isinstance(report, Filed) else None
+    told = report.answer if isinstance(report, NotReady) else report.answer or report.outcome
+    if told is None:
+        return None
     return Attempt(
         name=task.invoice.name,
-        order_id=None if task.invoice.order_id is None else str(task.invoice.order_id),
-        result=_WORDS[type(answer)] if task.took is not None else None,
+        result=_WORDS[type(report.answer)] if report.answer else None,
         seconds=task.took,
-        filed=filed,
-        filed_as=report.name if isinstance(report, Filed) else "",
-        problem=getattr(report.outcome, "problem", None),
+        filed=_WORDS[type(report.outcome)] if isinstance(report, Filed) else None,
+        problem=getattr(told, "problem", None),
         waiting=waiting,
     )
 
 
-def _fields(task: Task, outcome: Outcome | None, *, held: bool = False) -> dict[str, object]:
+def _fields(task: Task, outcome: Outcome | None = None, word: str | None = None) -> dict[str, object]:
     problem = getattr(outcome, "problem", None)
     return {
-        "ORDER_ID": task.invoice.order_id,
+        "ORDER_ID": task.invoice.order,
         "FILE_NAME": task.invoice.name,
-        "OUTCOME": ("held" if held else _WORDS[type(outcome)]) if outcome else None,
+        "OUTCOME": word,
         "API_ERROR_CODE": problem.code if problem else None,
         "HTTP_STATUS": outcome.http_status if outcome else None,
         "ATTEMPT": task.attempts or None,

@@ -97,23 +97,32 @@ class ApiCode:
     fault: Fault
 
 
+# The Invoice Add/Update API's own table; a link may be reachable later (the server with the document may come back).
+UNKNOWN_ORDER = 100
 WRONG_API_CODE = 101
-# The Invoice Add/Update API's own table; 105 may pass (the server with the linked document may come back).
+ORDER_CLOSED = 103
+BAD_LINK = 104
+LINK_UNREACHABLE = 105
+UNSUPPORTED_FORMAT = 106
+NO_DOCUMENT = 107
+EMPTY = 108
+TOO_LARGE = 109
+FILE_AND_LINK = 110
 API_CODES = {
-    100: ApiCode("unknown_order", "Order ID is wrong", Fault.FILE),
+    UNKNOWN_ORDER: ApiCode("unknown_order", "Order ID is wrong", Fault.FILE),
     WRONG_API_CODE: ApiCode("wrong_api_code", "Wrong API code", Fault.FILE),
-    103: ApiCode("order_closed", "Order is already shipped or cancelled", Fault.FILE),
-    104: ApiCode("bad_link", "Incorrect document link format", Fault.FILE),
-    105: ApiCode("link_unreachable", "Document cannot be downloaded or timeout", Fault.WORLD),
-    106: ApiCode(
+    ORDER_CLOSED: ApiCode("order_closed", "Order is already shipped or cancelled", Fault.FILE),
+    BAD_LINK: ApiCode("bad_link", "Incorrect document link format", Fault.FILE),
+    LINK_UNREACHABLE: ApiCode("link_unreachable", "Document cannot be downloaded or timeout", Fault.WORLD),
+    UNSUPPORTED_FORMAT: ApiCode(
         "unsupported_format",
         "Document file format is not supported. File should be of one of formats .doc, .docx, .pdf, .xls, .xlsx",
         Fault.FILE,
     ),
-    107: ApiCode("no_document", "No document in request", Fault.FILE),
-    108: ApiCode("empty", "Invoice file cannot be empty", Fault.FILE),
-    109: ApiCode("too_large", "Invoice file should be not more than 10MB.", Fault.FILE),
-    110: ApiCode(
+    NO_DOCUMENT: ApiCode("no_document", "No document in request", Fault.FILE),
+    EMPTY: ApiCode("empty", "Invoice file cannot be empty", Fault.FILE),
+    TOO_LARGE: ApiCode("too_large", "Invoice file should be not more than 10MB.", Fault.FILE),
+    FILE_AND_LINK: ApiCode(
         "file_and_link",
         "Please, use either FileUrl or File, but not both within the same request.",
         Fault.FILE,

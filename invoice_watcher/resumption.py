@@ -1,9 +1,10 @@
 """What an earlier run left in the work folder becomes a task again.
 
 Guarantees: a document goes to the order for which it was dropped, whatever name it bears in the work folder, and
-where that cannot be known now, to none; that run's attempts, strikes and crashes count on; an answer that it had is
-not asked for again. What cannot be read is said aloud, and keeps its place in its order's queue, so that no younger
-document of that order goes first. Raises only what asking for the order raises.
+where that cannot be known now, to none; that run's attempts, strikes and crashes count on; what the last attempt came
+to can still be told; an answer that it had is not asked for again. What cannot be read is said aloud, and keeps its
+place in its order's lane, so that no younger document of that order goes first. Raises only what asking for the order
+raises.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from invoice_watcher.escaping import escape
-from invoice_watcher.outcome import Delivered, Rejected
+from invoice_watcher.outcome import Deferred, Delivered, Fault, Rejected
 from invoice_watcher.receipt import nanoseconds, problem_of
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.spool import UnreadableError
@@ -52,6 +53,7 @@ def resumed(found: Recovered, naming: Naming, filed_for: Callable[[str], str | N
         task.crashes += note.crashes or 0
         task.strikes = note.strikes or 0
         task.arrived_ns = nanoseconds(note.received_at, found.arrived_ns)
+        task.last = _last(note)
         task.decision = _decision(note)
     return task
 
@@ -64,6 +66,14 @@ def _order_of(found: Recovered, filed_for: Callable[[str], str | None]) -> str |
         return filed_for(found.name)
     except UnreadableError:
         return _NO_ORDER
+
+
+def _last(note: Receipt) -> Deferred | None:
+    """Return what the last attempt came to, for people who ask why the document waits."""
+    if note.state != "waiting" or note.error is None:
+        return None
+    # Whose fault it was is not noted, for nothing is decided any more by what an earlier run met.
+    return Deferred(problem_of(note.error), Fault.WORLD, note.http_status, note.response)
 
 
 def _decision(note: Receipt) -> Decision | None:

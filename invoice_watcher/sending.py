@@ -43,7 +43,7 @@ class Stop:
 def send_files(paths: Iterable[Path], config: Config, api_code: Secret, stop: Stop) -> Iterator[Sent]:
     """Send each file, one after another, and yield what came of it, until `stop` is asked."""
     naming = Naming.of(config.order_id_pattern.pattern)
-    limits = Limits(config.max_size, config.settle.incomplete_after)
+    limits = Limits.of(config)
     with closing(Uploader(config.api, api_code)) as uploader:
         threading.Thread(target=_break_off, args=(uploader, stop), name="grace", daemon=True).start()
         for path in paths:

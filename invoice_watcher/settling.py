@@ -61,15 +61,15 @@ class Unready:
     Attributes:
         reason: a phrase for people: "is still open for writing".
         wait: seconds until the next look; None for a growing interval, because only looking can tell.
-        known: the file cannot become an invoice by waiting; a person has to act.
+        needs_person: the file cannot become an invoice by waiting; a person has to act.
     """
 
     reason: str
     wait: float | None = None
-    known: bool = False
+    needs_person: bool = False
 
 
-GONE = Unready("is gone", known=True)
+GONE = Unready("is gone")
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ class Settling:
         hold = self._holds.get(name)
         if hold is None:
             return 0.0
-        return float("inf") if hold.unready.known else now.mono - hold.since
+        return float("inf") if hold.unready.needs_person else now.mono - hold.since
 
     def _age_by_ctime(self, signature: Signature, now: Clock) -> float:
         """Seconds since the `ctime`, but no more than since the clock was last set; negative when that is unknown."""

@@ -43,5 +43,4 @@ class Tally:
         self.rejected += not delivered
         self.delivered += delivered
         if delivered:
-            order_id = None if invoice.order_id is None else str(invoice.order_id)
-            self.recent.append(Recent(time.time(), order_id, name))
+            self.recent.append(Recent(time.time(), invoice.order, name))

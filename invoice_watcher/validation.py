@@ -8,11 +8,12 @@ time. Pure but for reading the snapshot. Raises nothing for any bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from invoice_watcher.content import Verdict, inspect
 from invoice_watcher.hints import RECEIPT_ALONE
 from invoice_watcher.invoice import Invoice, Kind
+from invoice_watcher.outcome import BAD_LINK, EMPTY, TOO_LARGE, UNKNOWN_ORDER, UNSUPPORTED_FORMAT
 from invoice_watcher.policy import rejected_locally
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.settling import Unready
@@ -22,6 +23,7 @@ from invoice_watcher.shortcut import ShortcutError, parse
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from invoice_watcher.config import Config
     from invoice_watcher.outcome import Rejected
 
 _EMPTY_PATIENCE = 2.0
@@ -51,6 +53,11 @@ class Limits:
     max_size: int
     incomplete_after: float
 
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Return those of a configuration."""
+        return cls(config.max_size, config.settle.incomplete_after)
+
 
 def validate(
     invoice: Invoice, file: BinaryIO | None, size: int, unchanged_for: float, limits: Limits
@@ -69,7 +76,8 @@ def validate(
     if size == 0:
         return _empty(unchanged_for, limits)
     if file is None:
-        return rejected_locally(109, "too_large", f"The file has {size:,} bytes; at most {limits.max_size:,} are taken")
+        text = f"The file has {size:,} bytes; at most {limits.max_size:,} are taken"
+        return rejected_locally(TOO_LARGE, "too_large", text)
     return _by_content(Document(invoice, file, size), unchanged_for, limits)
 
 
@@ -77,9 +85,9 @@ def _by_name(invoice: Invoice) -> Rejected | None:
     if invoice.kind is None:
         text = "The file is none of .pdf, .doc, .docx, .xls, .xlsx (or a .url shortcut)"
         hint = RECEIPT_ALONE if invoice.name.lower().endswith(_RECEIPTS) else None
-        return rejected_locally(106, "unsupported_format", text, hint)
+        return rejected_locally(UNSUPPORTED_FORMAT, "unsupported_format", text, hint)
     if invoice.order_id is None:
-        return rejected_locally(100, "bad_name", "The file's name is not an order ID")
+        return rejected_locally(UNKNOWN_ORDER, "bad_name", "The file's name is not an order ID")
     return None
 
 
@@ -88,7 +96,7 @@ def _empty(unchanged_for: float, limits: Limits) -> Rejected | Unready:
     patience = min(_EMPTY_PATIENCE, limits.incomplete_after)
     if unchanged_for < patience:
         return Unready("is still empty", wait=patience - unchanged_for)
-    return rejected_locally(108, "empty", "The file is empty")
+    return rejected_locally(EMPTY, "empty", "The file is empty")
 
 
 def _by_content(document: Document, unchanged_for: float, limits: Limits) -> Document | Rejected | Unready:
@@ -96,7 +104,7 @@ def _by_content(document: Document, unchanged_for: float, limits: Limits) -> Doc
     finding = inspect(document.file, document.size, document.invoice.kind)
     document.file.seek(0)
     if finding.verdict is Verdict.MISMATCH:
-        return rejected_locally(106, "content_mismatch", finding.what)
+        return rejected_locally(UNSUPPORTED_FORMAT, "content_mismatch", finding.what)
     if finding.verdict is not Verdict.WHOLE and unchanged_for < limits.incomplete_after:
         return Unready(f"seems unfinished: {finding.what}", wait=limits.incomplete_after - unchanged_for)
     if finding.verdict is Verdict.CUT_OFF:
@@ -110,4 +118,4 @@ def _with_link(document: Document) -> Document | Rejected:
     try:
         return Document(document.invoice, document.file, document.size, parse(raw))
     except ShortcutError as error:
-        return rejected_locally(104, "bad_link", str(error))
+        return rejected_locally(BAD_LINK, "bad_link", str(error))

@@ -161,6 +161,6 @@ def test_attempts_are_told_to_all() -> None:
     """Everybody who counts hears of every attempt."""
     first: list[Attempt] = []
     second: list[Attempt] = []
-    attempt = Attempt("1.pdf", "1", "delivered", 0.1, "delivered", "1.pdf", None)
+    attempt = Attempt("1.pdf", "delivered", 0.1, "delivered", None)
     Audience([], [first.append, second.append]).attempted(attempt)
     assert first == second == [attempt]

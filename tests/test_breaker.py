@@ -154,6 +154,14 @@ def test_filing_ends_a_pause_for_this_machines_fault_only() -> None:
     assert _after("a", "b", "c").recorded("a", 5).pause is not None
 
 
+def test_an_answer_that_cannot_be_filed_is_no_news_of_this_machine() -> None:
+    """The API is there, so an outage is over; what keeps this machine from filing goes on, its probe included."""
+    assert _after("a", "b", "c").started("a").answered("a", 5, delivered=True, filed=False).pause is None
+    probing = _after("a", fault=Fault.OURS).started("a")
+    after = probing.answered("a", 5, delivered=True, filed=False)
+    assert (after.pause, after.proven) == (probing.pause, True)
+
+
 def test_first_three_orders_refused_mean_a_wrong_api_code() -> None:
     """A mistyped API code stops the queue at the third order, not at the first, and not for one order thrice."""
     assert _refused("a", "b").pause is None

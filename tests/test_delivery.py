@@ -23,6 +23,7 @@ from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Delivered, Fault, Rejected
 from invoice_watcher.policy import keeps_failing
 from invoice_watcher.queue import Queue
+from invoice_watcher.receipt import error_of
 from invoice_watcher.resumption import resumed
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import GONE
@@ -47,6 +48,8 @@ NOTE = f".processing/{NAME}.json"
 CLOSED = answer(400, b'{"error": {"code": 103, "message": "Order is already shipped or cancelled"}}')
 WRONG_CODE = answer(400, b'{"error": {"code": 101, "message": "Wrong API code"}}')
 BUSY = answer(503, b"later")
+LINK = "12345.url"
+DOUBTFUL = b"[InternetShortcut]\r\nURL=https://a.example/1"  # no line end: more may follow
 
 
 @contextmanager
@@ -183,6 +186,36 @@ def test_what_is_not_ready_stays_where_it_is(box: Box) -> None:
         assert not it.server.connections
 
 
+def test_what_was_sent_once_need_not_prove_again_that_it_is_finished(box: Box) -> None:
+    """A file that nothing proves to be whole is given time once, and not anew after each answer that says "later"."""
+    with desk(box, answering(BUSY, answer())) as it:
+        task = it.drop(DOUBTFUL, LINK)
+        assert deferral(it.attempt(task)) == ("busy", Fault.WORLD)
+        assert isinstance(it.attempt(task), Filed)
+        assert len(it.server.requests) == 2
+
+
+def test_what_changed_in_the_work_folder_is_given_time_anew(box: Box) -> None:
+    """However long it had been unchanged before it was claimed: what may still be written is not sent."""
+    with desk(box, answering(BUSY)) as it:
+        task = it.drop(DOUBTFUL, LINK)
+        assert isinstance(it.attempt(task), Waiting)
+        box.put(f".processing/{LINK}", DOUBTFUL + b"/2")
+        report = it.attempt(task)
+        assert isinstance(report, NotReady)
+        assert report.unready.wait == pytest.approx(60.0, abs=10.0)
+        assert len(it.server.requests) == 1
+
+
+def test_what_is_decided_is_filed_however_unfinished_it_seems(box: Box) -> None:
+    """The API has answered for these bytes, so it is no matter any more whether others follow; also after a stop."""
+    with answered_while_open(box, answer(), name=LINK, raw=DOUBTFUL) as (it, held):
+        task = found_task(box.spool().recover()[0])
+        os.close(held)
+        with delivering(box, it.server.url) as delivery:
+            assert delivery.attempt(task) == Filed(Delivered(200, "{}"), LINK, sent=False)
+
+
 def test_a_deferred_invoice_waits_with_a_note(box: Box) -> None:
     """What went wrong is on the disk; nobody finds the document in done or failed."""
     with desk(box, answering(BUSY)) as it:
@@ -315,8 +348,11 @@ def test_an_answer_is_kept_when_it_cannot_be_filed(
 
     with desk(box, play) as it:
         task = it.drop()
-        for _ in range(2):
-            assert deferral(it.attempt(task)) == ("not_recordable", Fault.OURS)
+        for is_first in (True, False):
+            report = it.attempt(task)
+            assert deferral(report) == ("not_recordable", Fault.OURS)
+            assert isinstance(report, Waiting)
+            assert isinstance(report.answer, Rejected if folder == "failed" else Delivered) == is_first
         assert box.files()[f".processing/{NAME}"] == PDF
         monkeypatch.undo()
         report = it.attempt(task)
@@ -324,6 +360,39 @@ def test_an_answer_is_kept_when_it_cannot_be_filed(
         assert not report.sent
         assert len(it.server.requests) == 1
     assert box.names() == {f"{folder}/{NAME}", f"{folder}/{NAME}.json"}
+
+
+def test_an_answer_is_reported_when_its_document_cannot_be_moved(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is mounted on it meanwhile: the upload counts, and the API is known to be there."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        monkeypatch.setattr(syscalls, "_libc", OldKernel(errno.EBUSY))
+        peer.send(answer())
+
+    with desk(box, play) as it:
+        task = it.drop()
+        report = it.attempt(task)
+        assert isinstance(report, NotReady)
+        assert report.unready.reason.startswith("may not be moved")
+        assert report.answer == Delivered(200, "{}")
+        monkeypatch.undo()
+        assert it.attempt(task) == Filed(Delivered(200, "{}"), NAME, sent=False)
+
+
+def test_a_retry_after_is_heeded_though_it_cannot_be_noted(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fails as the API asks to be left alone for a while."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        monkeypatch.setattr(os, "rename", failing(errno.EIO))
+        peer.send(answer(503, b"later", "Retry-After: 600"))
+
+    with desk(box, play) as it:
+        report = it.attempt(it.drop())
+    assert deferral(report) == ("not_recordable", Fault.OURS)
+    assert isinstance(report, Waiting)
+    assert report.outcome.retry_after == 600
 
 
 def test_nothing_is_sent_that_could_not_be_recorded(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,7 +538,9 @@ def test_a_claimed_document_that_was_taken_away_leaves_no_history(box: Box) -> N
 
 
 @contextmanager
-def answered_while_open(box: Box, *replies: bytes, in_doubt: bool = False) -> Iterator[tuple[Desk, int]]:
+def answered_while_open(
+    box: Box, *replies: bytes, in_doubt: bool = False, name: str = NAME, raw: bytes = PDF
+) -> Iterator[tuple[Desk, int]]:
     """Let the API answer for a document that somebody has open for writing, and the program stop; give that file."""
     held: list[int] = []
 
@@ -477,11 +548,11 @@ def answered_while_open(box: Box, *replies: bytes, in_doubt: bool = False) -> It
         for reply in replies:
             peer.request()
             if not held:
-                held.append(os.open(box.work / NAME, os.O_WRONLY))
+                held.append(os.open(box.work / name, os.O_WRONLY))
             peer.send(reply)
 
     with desk(box, play) as it:
-        task = it.drop()
+        task = it.drop(raw, name)
         task.in_doubt = in_doubt
         assert deferral(it.attempt(task)) == ("changed", Fault.FILE)
         box.reopen()
@@ -582,6 +653,28 @@ def found_task(found: Recovered | Completed) -> Task:
     """Return the task that a restart makes of what it found."""
     assert isinstance(found, Recovered)
     return resumed(found, NAMING, lambda _: None)
+
+
+def test_why_a_document_waits_is_still_known_after_a_stop(box: Box) -> None:
+    """People are told what the API said last, not nothing, until it is tried again; and so does its note, till then."""
+    noted: list[Receipt] = []
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        noted.append(box.receipt(NOTE))
+        peer.send(answer())
+
+    with desk(box, answering(BUSY)) as it:
+        it.attempt(it.drop())
+        told = it.note
+    box.reopen()
+    task = found_task(box.spool().recover()[0])
+    assert task.last is not None
+    assert error_of(task.last.problem) == told.error
+    with RawServer(play) as server, delivering(box, server.url) as delivery:
+        assert isinstance(delivery.attempt(task), Filed)
+    assert noted[0].sending
+    assert (noted[0].error, noted[0].http_status, noted[0].response) == (told.error, told.http_status, told.response)
 
 
 def test_a_document_at_which_the_program_dies_three_times_is_put_aside(box: Box) -> None:

@@ -28,9 +28,9 @@ def told(task: Task, report: Report) -> Attempt:
 
 
 def test_a_delivery() -> None:
-    """A delivered invoice is told with its order, its place, and the time that its upload took."""
+    """A delivered invoice is told with its name and the time that its upload took."""
     attempt = told(sent(), Filed(DELIVERED, "12345.2.pdf", sent=True))
-    assert attempt == Attempt("12345.1.pdf", "12345", "delivered", 0.5, "delivered", "12345.2.pdf", None)
+    assert attempt == Attempt("12345.1.pdf", "delivered", 0.5, "delivered", None)
 
 
 def test_a_rejection_by_the_api() -> None:
@@ -48,18 +48,33 @@ def test_what_was_rejected_before_it_was_sent() -> None:
 
 def test_a_deferral() -> None:
     """An upload that came to nothing is an attempt, and nothing lies anywhere new."""
-    attempt = told(sent(), Waiting(failure()))
+    attempt = told(sent(), Waiting(failure(), failure()))
     assert (attempt.result, attempt.filed) == ("deferred", None)
+
+
+def test_what_could_not_even_be_sent() -> None:
+    """A full disk makes no attempt, but it is told why the file waits."""
+    outcome = failure(Fault.OURS)
+    attempt = told(sent(None), Waiting(outcome))
+    assert (attempt.result, attempt.filed, attempt.problem) == (None, None, outcome.problem)
 
 
 def test_an_answer_that_could_not_be_filed_counts_once() -> None:
     """What the API took is a delivered attempt, though the disk was full; filing it later is no other attempt."""
     task = sent()
     task.decision = Decision(DELIVERED, "00")
-    assert told(task, Waiting(failure(Fault.OURS))).result == "delivered"
+    for report in (Waiting(failure(Fault.OURS), DELIVERED), NotReady(Unready("may not be moved"), DELIVERED)):
+        attempt = told(task, report)
+        assert (attempt.result, attempt.seconds, attempt.filed) == ("delivered", 0.5, None)
     task.took = None
     later = told(task, Filed(DELIVERED, "12345.1.pdf", sent=False))
     assert (later.result, later.filed) == (None, "delivered")
+
+
+def test_a_refusal_that_could_not_be_filed_is_told_with_the_apis_code() -> None:
+    """Each code is counted when the API gives it, whenever its document reaches the failed folder."""
+    refusal = rejected(103)
+    assert told(sent(), Waiting(failure(Fault.OURS), refusal)).problem == refusal.problem
 
 
 def test_a_held_answer() -> None:

@@ -43,7 +43,7 @@ def _attempt(
     result: str | None, filed: str | None, problem: Problem | None = None, seconds: float | None = 0.2
 ) -> Attempt:
     taken = None if result is None else seconds
-    return Attempt("SO-4711.pdf", "SO-4711", result, taken, filed, "SO-4711.pdf", problem)  # type: ignore[arg-type]
+    return Attempt("SO-4711.pdf", result, taken, filed, problem)  # type: ignore[arg-type]
 
 
 def _standing(**changes: object) -> Standing:

@@ -184,6 +184,36 @@ def test_a_document_that_was_refused_alone_does_not_hide_the_next_wrong_key() ->
     assert len(world.calls) < 500
 
 
+def test_an_answer_ends_an_outage_though_it_cannot_be_filed() -> None:
+    """The disk gets full while a probe is answered: what the queue waits for is this machine, and no longer the API."""
+    queue = Queue(RULES, WORKERS, LARGEST)
+    for order in ("1", "2", "3"):
+        queue.schedule.add_claimed(task_of(order, int(order), claimed=True))
+    for task in [queue.next(0), queue.next(0), queue.next(0)]:
+        assert task is not None
+        queue.report(task, Waiting(failure()), 0, 0.5)
+    probe = queue.next(1000)
+    assert probe is not None
+    probe.decision = Decision(DELIVERED, "sha256")
+    queue.report(probe, Waiting(failure(Fault.OURS), DELIVERED), 1000, 0.5)
+    assert queue.pause is not None
+    assert (queue.pause.fault, queue.pause.probes) == (Fault.OURS, 0)
+    assert not queue.may_hold, "this API code has delivered"
+
+
+def test_a_document_that_changed_after_it_was_answered_ends_an_outage_as_well() -> None:
+    """Or that cannot be moved: the API has answered, so all others may go."""
+    for report in (Waiting(failure(Fault.FILE), DELIVERED), NotReady(Unready("may not be moved"), DELIVERED)):
+        queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
+        queue.schedule.add_claimed(task)
+        assert queue.next(0) is task
+        queue.report(task, Waiting(failure(Fault.OPERATOR)), 0, 0.5)
+        assert queue.next(1000) is task
+        task.decision = Decision(DELIVERED, "sha256")
+        queue.report(task, report, 1000, 0.5)
+        assert queue.pause is None
+
+
 def test_room_on_the_disk_ends_the_pause_without_another_upload() -> None:
     """What the API took while the disk was full is filed once there is room, and then the queue is not paused."""
     queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
@@ -345,7 +375,7 @@ def test_a_claimed_file_that_cannot_be_read_is_not_tried_all_the_time() -> None:
     task = task_of("12345", 0, claimed=True)
     world.queue.resume(task, died=False)
     assert world.queue.next(0.0) is task
-    world.queue.report(task, NotReady(Unready("cannot be read", 10.0, known=True)), 0.0, 0.5)
+    world.queue.report(task, NotReady(Unready("cannot be read", 10.0, needs_person=True)), 0.0, 0.5)
     assert world.queue.pause is None
     assert world.queue.next(9.9) is None
     assert world.queue.next(10.0) is task

@@ -16,7 +16,7 @@ NOW = Clock(5000.0, 1_790_000_000.0)
 DAY = 86_400.0
 WRITING = Unready("is still open for writing")
 EMPTY = Unready("is still empty", wait=7.0)
-HOPELESS = Unready("is no regular file", known=True)
+HOPELESS = Unready("is no regular file", needs_person=True)
 
 # Steps of the wall clock: none, what ntpd steps at least, an hour of daylight saving, days, and to 1970 or 2099.
 STEPS = st.sampled_from([0.0, 0.0, 0.13, -0.13, 3600.0, -3600.0, DAY, -DAY, -NOW.wall, 2.3e9])

@@ -107,8 +107,7 @@ def order_of(filing: Filing, naming: Naming) -> str | None:
     """Return the order of something that is filed: as its receipt tells, or, without one, as its name does."""
     if filing.receipt is not None:
         return filing.receipt.order_id
-    order_id = naming.read(filing.name).order_id if filing.name is not None else None
-    return None if order_id is None else str(order_id)  # JSON knows no other kind of text
+    return naming.read(filing.name).order if filing.name is not None else None
 
 
 class Failed:

@@ -128,10 +128,9 @@ def _waiter(found: _Found, config: Config, naming: Naming) -> Waiter:
         name, note = found.name, None
     else:
         name, note = original_name(found.name), note_of(config, found.name)
-    order_id: str | None = note.order_id if note else naming.read(name).order_id
     return Waiter(
         name=encodable(name),
-        order_id=order_id and str(order_id),
+        order_id=note.order_id if note else naming.read(name).order,
         folder=found.folder,
         size=found.size,
         since=note.received_at if note else timestamp(found.changed_ns / 1e9),

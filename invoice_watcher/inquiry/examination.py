@@ -136,7 +136,7 @@ def _of_content(path: Path, found: os.stat_result, config: Config) -> Iterator[s
 
 
 def _judged(path: Path, file: BinaryIO, found: os.stat_result, config: Config) -> Iterator[str]:
-    naming, limits = naming_of(config), Limits(config.max_size, config.settle.incomplete_after)
+    naming, limits = naming_of(config), Limits.of(config)
     invoice = naming.read(path.name, _filed_for(path.name, config))
     content = file if found.st_size <= config.max_size else None
     verdict = validate(invoice, content, found.st_size, max(time.time() - found.st_ctime, 0.0), limits)

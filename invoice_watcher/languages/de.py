@@ -156,6 +156,7 @@ _PHRASES = {
     "changed moments ago, and is left alone for {} s": "Wurde gerade erst geändert und bleibt noch {} s unberührt",
     "cannot be read ({}); drop it anew, and have the administrator look at the disk": "Ist nicht lesbar ({}); legen "
     "Sie die Datei neu ab, und lassen Sie die Administration die Festplatte prüfen",
+    "has to wait: {}": "Muss warten, denn dieser Rechner kann sie jetzt nicht lesen oder nicht ablegen",
     "waits, for its old receipt in the failed folder cannot be read ({})": "Wartet, denn ihr alter Beleg im Ordner für "
     "Fehlgeschlagenes ist nicht lesbar ({})",
 }

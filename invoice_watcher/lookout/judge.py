@@ -96,7 +96,7 @@ class Judge:
         held_for = self._settling.hold(name, signature, unready, now)
         self._wanted.name(name, now.mono + self._settling.wait_for(name, signature, now))
         self._complain(name, now)
-        hopeful = held_for < self._patience and not unready.known
+        hopeful = held_for < self._patience and not unready.needs_person
         return Unfinished(name, task.arrived_ns, signature.size, unready.reason, hopeful=hopeful)
 
     def tasks(
@@ -149,4 +149,4 @@ class Judge:
         if unready is None:
             self._complaints.about(name, _RESTLESS, now.mono, WORTH_A_WARNING + self._quiet)
         else:
-            self._complaints.about(name, unready.reason, now.mono, 0.0 if unready.known else WORTH_A_WARNING)
+            self._complaints.about(name, unready.reason, now.mono, 0.0 if unready.needs_person else WORTH_A_WARNING)

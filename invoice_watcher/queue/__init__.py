@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
-from invoice_watcher.outcome import Deferred, Delivered, Fault
+from invoice_watcher.outcome import LINK_UNREACHABLE, Deferred, Delivered, Fault
 from invoice_watcher.policy import api_code_doubted, keeps_failing
 from invoice_watcher.queue.held import HeldBack
 from invoice_watcher.queue.inspection import Inspection
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
     from invoice_watcher.schedule import Task
 
-LINK_UNREACHABLE = 105
 MOST_DOWNLOADS = 3
 _FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
@@ -137,6 +136,7 @@ class Queue:
         looked_at, task.look_only = task.look_only, False
         if looked_at and not isinstance(report, Fit):
             self.schedule.withdraw(task)
+        self._hear_unfiled(task, report, now)
         lane = task.invoice.lane
         match report:
             case Filed(outcome=outcome, sent=True):
@@ -154,7 +154,7 @@ class Queue:
             case Fit():
                 self._inspection.fit(task)
             case NotReady(unready=unready) if task.claimed and unready is not GONE:
-                self._changed(task, now, (unready.known and unready.wait) or _CHANGED_AGAIN)
+                self._changed(task, now, (unready.needs_person and unready.wait) or _CHANGED_AGAIN)
             case NotReady():
                 self._set_gate(self._breaker.withdrawn(lane), now)
         self._release_held(now, chance)
@@ -167,9 +167,9 @@ class Queue:
             self.schedule.hasten(now)
             self._inspection.end()
 
-    def _answered(self, task: Task, now: float, *, delivered: bool) -> None:
+    def _answered(self, task: Task, now: float, *, delivered: bool, filed: bool = True) -> None:
         self._answers += 1
-        self._set_gate(self._breaker.answered(task.invoice.lane, now, delivered=delivered), now)
+        self._set_gate(self._breaker.answered(task.invoice.lane, now, delivered=delivered, filed=filed), now)
 
     def _changed(self, task: Task, now: float, wait: float = _CHANGED_AGAIN) -> None:
         """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
@@ -177,6 +177,11 @@ class Queue:
         task.failures += self.pause is not None
         self._set_gate(self._breaker.withdrawn(task.invoice.lane, due if task.claimed else now), now)
         self._again(task, now + wait)
+
+    def _hear_unfiled(self, task: Task, report: Report, now: float) -> None:
+        """Take in what the API decided in this attempt, though that could not be filed: it is there."""
+        if isinstance(report, Waiting | NotReady) and report.answer is not None and task.decision is not None:
+            self._answered(task, now, delivered=isinstance(report.answer, Delivered), filed=False)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
         outcome = self._weighed(task, outcome)

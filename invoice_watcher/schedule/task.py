@@ -23,11 +23,6 @@ class Decision:
     outcome: Delivered | Rejected
     sha256: str | None
 
-    @property
-    def is_answer(self) -> bool:
-        """Whether the API said so of what it was sent; else the document was given up here, for what happened to it."""
-        return self.sha256 is not None
-
 
 @dataclass(slots=True, eq=False)
 class Task:
@@ -38,7 +33,7 @@ class Task:
     Attributes:
         invoice: what it is.
         arrived_ns: when it was dropped, nanoseconds since the epoch.
-        signature: how the scan saw it, or how it was last copied from the work folder; None before either.
+        signature: how the scan saw it, or how it lay in the work folder last; None before either.
         unchanged_for: seconds since it last changed, when the scan saw it.
         owner: the user id of who dropped it; each owner has turns (see `turns`). -1 for what an earlier run claimed.
 

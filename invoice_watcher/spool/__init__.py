@@ -12,6 +12,7 @@ for a fault of the machine in one step.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -30,6 +31,8 @@ from invoice_watcher.spool.receipts import stale_receipt
 from invoice_watcher.spool.recovery import Completed, Recovered, recover
 from invoice_watcher.spool.shelves import Shelves
 from invoice_watcher.spool.snapshot import (
+    CHANGED,
+    IMMOVABLE,
     ITS_OWN,
     OURS,
     Snapshot,
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
     from invoice_watcher.schedule import Task
 
 __all__ = [
-    "ITS_OWN",
+    "CHANGED",
     "Completed",
     "Folders",
     "Recovered",
@@ -65,7 +68,7 @@ _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
 _UNREAD = Unready(
     "is left as it is until the next start, for it or its note cannot be read; have the administrator look at the disk",
     _UNREADABLE_AGAIN,
-    known=True,
+    needs_person=True,
 )
 
 
@@ -148,17 +151,27 @@ class Spool:
             return take_snapshot(task.invoice.name, self._folders.drop.fd, work, self._largest, task.signature)
         except UnreadableError as error:
             reason = f"cannot be read ({error.strerror}); drop it anew, and have the administrator look at the disk"
-            return Unready(reason, _UNREADABLE_AGAIN, known=True)
+            return Unready(reason, _UNREADABLE_AGAIN, needs_person=True)
 
-    def claim(self, task: Task, snapshot: Snapshot) -> bool:
+    def claim(self, task: Task, snapshot: Snapshot) -> Unready | None:
         """Move a document from the drop folder into the work folder, durably, and note where in `task`.
 
-        Returns:
-            Whether it is still what was copied; if not, somebody changed it or put another in its place since then,
-            and it has to be copied anew, from where `task` says that it lies.
+        Returns None when it is claimed, and is still what was copied; else why not. When somebody changed it or put
+        another in its place since then, it has to be copied anew, from where `task` says that it lies.
         """
+        try:
+            return None if self._claim(task, snapshot) else CHANGED
+        except FileNotFoundError:
+            return GONE
+        except OSError as error:
+            if error.errno in ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
+                return IMMOVABLE
+            raise
+
+    def _claim(self, task: Task, snapshot: Snapshot) -> bool:
+        """Return whether it is what was copied."""
         work = self._folders.work.fd
-        if not is_unchanged(snapshot, snapshot.signature):
+        if not is_unchanged(snapshot):
             os.stat(task.invoice.name, dir_fd=self._folders.drop.fd, follow_symlinks=False)  # raises if it is gone
             return False
         task.work_name = self._move_in(task.invoice.name)
@@ -201,15 +214,21 @@ class Spool:
         with suppress(FileNotFoundError):
             os.unlink(note_name(task.work_name), dir_fd=self._folders.work.fd)
 
-    def finish(self, task: Task, snapshot: Snapshot, receipt: Receipt, slot: Slot) -> str | None:
+    def finish(self, task: Task, snapshot: Snapshot, receipt: Receipt, slot: Slot) -> str | Unready:
         """Record a decision and move the document to its place; returns its final name, which its receipt will tell.
 
-        Returns None, with nothing done, when the document is not what it was: it was changed, or is being written.
+        Returns CHANGED, with nothing done, when the document is not what it was: it was changed, or is being written;
+        and IMMOVABLE, the decision recorded, when it alone cannot be moved.
         """
-        if not is_unchanged(snapshot, snapshot.signature):
-            return None
+        if not is_unchanged(snapshot):
+            return CHANGED
         with_receipt = self._receipts or receipt.state == "failed"
-        name = file_away(task.work_name, self._shelves, receipt, slot, with_receipt=with_receipt)
+        try:
+            name = file_away(task.work_name, self._shelves, receipt, slot, with_receipt=with_receipt)
+        except OSError as error:
+            if error.errno in ITS_OWN and error.filename == task.work_name:  # and not what its receipt is made of
+                return IMMOVABLE
+            raise
         if receipt.state == "done":
             self._orphans.went_through(receipt.sha256)
         return name

@@ -34,9 +34,10 @@ _IN_MEMORY = 1024 * 1024
 _CHUNK = 256 * 1024
 
 _WRITING = Unready("is still open for writing")
-_CHANGED = Unready("changed while it was being read")
+CHANGED = Unready("changed while it was being read")
+IMMOVABLE = Unready("may not be moved by this program; its owner, or the administrator, must allow it")
 _LINKED = Unready("has a second name (hard link)")
-_NOT_REGULAR = Unready("is no regular file", known=True)
+_NOT_REGULAR = Unready("is no regular file", needs_person=True)
 
 # What the opening, or the renaming, of a file answers while another has it for itself: by a lease for writing (open(2),
 # O_NONBLOCK), or on a Windows server.
@@ -60,7 +61,7 @@ class Snapshot:
         size: bytes of the file.
         sha256: of the bytes, in hexadecimal; None when there is no copy.
         owner: the name of the user who owns the file.
-        signature: the file as it was when it was read.
+        signature: the file as it was when it was read; once it has been claimed, as the claim left it.
     """
 
     descriptor: int
@@ -108,10 +109,10 @@ def signature_of(found: os.stat_result) -> Signature:
     return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def is_unchanged(snapshot: Snapshot, since: Signature) -> bool:
+def is_unchanged(snapshot: Snapshot) -> bool:
     """Tell whether the file is still what was copied: nobody has it open for writing, and nobody changed it."""
     with lease_for_reading(snapshot.descriptor) as lease:
-        return lease is not Lease.BUSY and signature_of(os.fstat(snapshot.descriptor)) == since
+        return lease is not Lease.BUSY and signature_of(os.fstat(snapshot.descriptor)) == snapshot.signature
 
 
 def leases_work(folder: Path) -> bool:
@@ -133,7 +134,7 @@ def _unfit(found: os.stat_result, expected: Signature | None) -> Unready | None:
         return _NOT_REGULAR
     if found.st_nlink != 1:
         return _LINKED
-    return _CHANGED if expected is not None and signature_of(found) != expected else None
+    return CHANGED if expected is not None and signature_of(found) != expected else None
 
 
 def _read(descriptor: int, work: int, largest: int, expected: Signature | None) -> Snapshot | Unready:
@@ -153,7 +154,7 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
         document.seek(0)
         if wanted or not is_whole:
             document.close()
-            return _WRITING if wanted else _CHANGED
+            return _WRITING if wanted else CHANGED
     return Snapshot(descriptor, document, found.st_size, sha256, user_name(found.st_uid), signature)
 
 

@@ -17,7 +17,7 @@ from tests.faults.invariants import assert_all_delivered
 from tests.faults.mounts import needs_mounts, tmpfs
 from tests.integration.answers import Answer
 from tests.integration.place import Place, documents, invoices, names, sidecar
-from tests.integration.program import lines_with
+from tests.integration.program import lines_with, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +74,17 @@ def test_a_full_disk(api: StandIn, place: Place, start: Start, fill: Callable[[P
     _assert_paused(daemon, api, place, sent=0)
     _empty(place.root)
     _assert_goes_on(daemon, api, place)
+
+
+def test_what_waits_for_room_on_the_disk_is_explained(place: Place, start: Start) -> None:
+    """Asked about its file, a person reads a sentence that says that it waits for this machine, and why."""
+    daemon = start()
+    with standing_still(daemon.process):
+        place.put("1.pdf", DROPPED["1.pdf"])
+        _fill_with_bytes(place.root)
+    daemon.says("deferred 1.pdf")
+    reason = "It has to wait: This machine could not read or file it: No space left on device"
+    until(lambda: reason in run("explain", "-c", place.config, str(place.drop / "1.pdf")).out, reason)
 
 
 @_WAYS

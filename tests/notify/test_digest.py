@@ -67,7 +67,7 @@ def standing(now: float = 0.0, **known: object) -> Standing:
 def failed(name: str) -> Attempt:
     """Give the attempt that put an invoice aside."""
     problem = Problem(Source.API, 100, "unknown_order", "Order ID is wrong", "Check the number.")
-    return Attempt(name, None, "rejected", 0.1, "rejected", name, problem)
+    return Attempt(name, "rejected", 0.1, "rejected", problem)
 
 
 def paused(fault: str = "operator", since: float = 0.0) -> Paused:
@@ -92,7 +92,7 @@ def test_a_quiet_day() -> None:
     person = Person()
     for result in ("delivered", "deferred"):
         filed = "delivered" if result == "delivered" else None
-        person.digest.attempted(Attempt("1.pdf", "1", result, 0.1, filed, "1.pdf", None), 0.0)  # type: ignore[arg-type]
+        person.digest.attempted(Attempt("1.pdf", result, 0.1, filed, None), 0.0)  # type: ignore[arg-type]
     person.sees(REMINDER, delivered=1)
     person.sees(0.0, is_over=True)
     assert person.got == []

@@ -51,7 +51,7 @@ def test_it_is_bounded(text: str, longest: int) -> None:
 def test_a_failure() -> None:
     """A failed invoice is named in a notification with the reason and what to do."""
     problem = Problem(Source.API, 100, "unknown_order", "Order ID is wrong", "Check the number.")
-    attempt = Attempt("12345.pdf", "12345", "rejected", 0.1, "rejected", "12345.pdf", problem)
+    attempt = Attempt("12345.pdf", "rejected", 0.1, "rejected", problem)
     assert failure(attempt) == "- 12345.pdf: Order ID is wrong. Check the number."
 
 

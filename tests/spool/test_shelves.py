@@ -341,7 +341,7 @@ def test_a_document_is_finished_by_the_door(box: Box) -> None:
     box.put(NAME)
     spool, task = box.spool(layout="month"), box.task(NAME)
     with closing(box.snapshot(NAME)) as snapshot, spool.reserve() as slot:
-        assert spool.claim(task, snapshot)
+        assert spool.claim(task, snapshot) is None
         assert spool.finish(task, snapshot, receipt("done"), slot) == NAME
     assert box.files() == {f"{MONTH}/{NAME}": PDF, f"{MONTH}/{NAME}.json": written("done")}
     assert [entry.name for entry in spool.scan(NAMING.is_ignored)] == []

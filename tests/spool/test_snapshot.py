@@ -131,7 +131,7 @@ def test_what_is_no_regular_file_is_left_alone(
     taken = take(box)
     assert reason(taken) == "is no regular file"
     assert isinstance(taken, Unready)
-    assert taken.known
+    assert taken.needs_person
 
 
 def test_a_device_is_left_alone(box: Box) -> None:
@@ -150,7 +150,7 @@ def test_a_second_name_is_waited_out(box: Box) -> None:
     taken = take(box)
     assert reason(taken) == "has a second name (hard link)"
     assert isinstance(taken, Unready)
-    assert not taken.known
+    assert not taken.needs_person
     (box.drop / "upload.tmp").unlink()
     box.snapshot(NAME).close()
 
@@ -360,7 +360,7 @@ def test_a_change_after_the_copy_is_noticed(box: Box, change: str) -> None:
             path.rename(path.with_name("6789.pdf"))
         elif change == "linked":
             path.with_name("6789.pdf").hardlink_to(path)
-        assert is_unchanged(snapshot, snapshot.signature) == (change in {"none", "read"})
+        assert is_unchanged(snapshot) == (change in {"none", "read"})
 
 
 def test_a_document_that_is_being_written_counts_as_changed(box: Box) -> None:
@@ -368,8 +368,8 @@ def test_a_document_that_is_being_written_counts_as_changed(box: Box) -> None:
     path = box.put(NAME)
     with closing(box.snapshot(NAME)) as snapshot:
         with path.open("r+b"):
-            assert not is_unchanged(snapshot, snapshot.signature)
-        assert is_unchanged(snapshot, snapshot.signature)
+            assert not is_unchanged(snapshot)
+        assert is_unchanged(snapshot)
         assert snapshot.signature == signature_of(path.stat())
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from invoice_watcher.errors import FolderLostError, FolderUnavailableError
-from invoice_watcher.settling import Entry, Unready
-from invoice_watcher.spool import Folders, Snapshot, Spool, UnreadableError
+from invoice_watcher.settling import GONE, Entry, Unready
+from invoice_watcher.spool import CHANGED, Folders, Snapshot, Spool, UnreadableError
 from tests.support.box import LARGEST, NAMING, OTHER_PDF, PDF, Box, receipt, written
 from tests.support.children import NOBODY, in_child, needs_root, unshared, use_up_descriptors
 from tests.support.kernel import interrupted
@@ -59,7 +59,7 @@ def claimed(box: Box, name: str = NAME, raw: bytes = PDF) -> tuple[Task, Snapsho
     box.put(name, raw)
     task = box.task(name)
     snapshot = snapshot_of(box, task)
-    assert box.spool().claim(task, snapshot)
+    assert box.spool().claim(task, snapshot) is None
     return task, snapshot
 
 
@@ -160,7 +160,7 @@ def test_a_document_changed_before_the_claim_is_copied_anew(box: Box, change: st
             file.write(OTHER_PDF)
             if change != "being written":
                 file.close()
-            assert not box.spool().claim(task, snapshot)
+            assert box.spool().claim(task, snapshot) is CHANGED
     assert list(box.files().values()) == [OTHER_PDF]
     task.signature = None if task.claimed else box.task(NAME).signature
     snapshot_of(box, task).close()
@@ -259,7 +259,7 @@ def filing(box: Box, name: str, *, delivered: bool) -> Callable[[], object]:
     """Claim a dropped file; return its filing away, as a worker does it."""
     spool, task = box.spool(), box.task(name)
     snapshot = snapshot_of(box, task)
-    assert spool.claim(task, snapshot)
+    assert spool.claim(task, snapshot) is None
     state: State = "done" if delivered else "failed"
 
     def work() -> object:
@@ -341,8 +341,7 @@ def test_a_claim_of_a_vanished_document_says_so(box: Box) -> None:
     task = box.task(NAME)
     with closing(snapshot_of(box, task)) as snapshot:
         path.unlink()
-        with pytest.raises(FileNotFoundError):
-            box.spool().claim(task, snapshot)
+        assert box.spool().claim(task, snapshot) is GONE
     assert not task.claimed
 
 
@@ -364,7 +363,7 @@ def test_a_document_changed_meanwhile_is_not_finished(box: Box, change: str) -> 
         if change == "grown":
             writer.write(b"more")
             writer.close()
-        assert spool.finish(task, snapshot, receipt("done"), slot) is None
+        assert spool.finish(task, snapshot, receipt("done"), slot) is CHANGED
     assert box.names() == {f".processing/{NAME}"}
 
 
