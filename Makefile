@@ -36,8 +36,8 @@ lint: $(VENV)/dev ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-test-modules: $(VENV)/dev ## run the tests of single modules
-	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) $(QUICK) $(MODULES) $(ARGS)
+test-modules: $(VENV)/dev ## run the tests of single modules, with fewer examples
+	@$(OWN_MOUNTS) $(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile quick $(QUICK) $(MODULES) $(ARGS)
 
 test: $(VENV)/dev ## run the tests: single modules and the whole program, two minutes
 	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) $(QUICK) $(APART) $(ARGS)

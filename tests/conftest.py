@@ -22,8 +22,10 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
 # A single example may be held up for seconds by whatever else the machine does; what must be quick is measured.
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
+settings.register_profile("thorough", deadline=None)
+settings.load_profile("thorough")
+# For `make check`: a fault that only the hundredth example shows is found by `make test`.
+settings.register_profile("quick", deadline=None, max_examples=25)
 
 
 @pytest.fixture

@@ -300,6 +300,7 @@ def test_half_a_surrogate_pair_in_a_message_can_be_written() -> None:
     assert read_answer(rb'{"code": 103, "message": "a\ud800"}') == Answer(Body.ERROR, 103, r"a\ud800")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raw",
     [

@@ -292,6 +292,7 @@ def crowd(memory_box: Box) -> Box:
     return memory_box
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(crowd: Box) -> None:
     """However many invoices failed, counting and listing them takes no memory for each."""
     tracemalloc.start()

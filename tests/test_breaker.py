@@ -282,5 +282,5 @@ class BreakerMachine(RuleBasedStateMachine):
             assert self.breaker.may_start(max(self.now + LONGEST, self.asked))
 
 
-TestBreakerMachine = BreakerMachine.TestCase
+TestBreakerMachine = pytest.mark.slow(BreakerMachine.TestCase)
 TestBreakerMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -156,6 +156,7 @@ def test_closing_ends_the_thread() -> None:
     assert "deadlines" not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.slow
 def test_closing_never_loses_its_wake_up() -> None:
     """Whatever the watch over uploads is just about, a reload ends it: two thousand end while they go to rest."""
     for number in range(2000):

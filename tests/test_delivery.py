@@ -758,6 +758,7 @@ def test_a_recovered_document_whose_order_cannot_be_known_is_sent_to_none(box: B
     assert task.invoice.order_id is None
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_step_of_a_document_that_was_moved_back(memory_box: Box) -> None:
     """`12345.2.pdf` is known by the receipt of its failure alone: that goes only when the decision is written down."""
     box, name, killed, call = memory_box, "12345.2.pdf", True, 0
@@ -798,6 +799,7 @@ def _empty(box: Box) -> None:
         (box.root / place).unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reply", "folder"), [(answer(), "done"), (CLOSED, "failed")])
 @pytest.mark.parametrize("earlier", [False, True])
 def test_a_crash_at_any_step_of_the_walk(memory_box: Box, reply: bytes, folder: str, earlier: bool) -> None:  # noqa: FBT001 - parametrized
@@ -844,6 +846,7 @@ def _restart(box: Box, server: RawServer) -> None:
         assert isinstance(_walk(box, server, task), Filed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("earlier", [False, True])
 def test_a_fault_of_the_disk_at_any_step_of_the_walk(memory_box: Box, code: int, earlier: bool) -> None:  # noqa: FBT001 - parametrized

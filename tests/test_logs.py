@@ -185,6 +185,7 @@ def test_end_of_program_loses_nothing() -> None:
     assert [line.split()[-1] for line in lines] == [str(number) for number in range(5000)]
 
 
+@pytest.mark.slow
 def test_blocked_stderr_holds_nothing_up() -> None:
     """A terminal or pipe that nobody reads stops neither the work nor the end of the program."""
     read, write = os.pipe()
@@ -201,6 +202,7 @@ def test_blocked_stderr_holds_nothing_up() -> None:
     assert took < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocking", [True, False])
 def test_lost_lines_are_counted(blocking: bool) -> None:  # noqa: FBT001 - parametrized
     """Once a jammed log moves again it says how many lines it lost; what waited comes whole and in order."""

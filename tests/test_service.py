@@ -98,6 +98,7 @@ def _fill(address: str) -> int:
         return count
 
 
+@pytest.mark.slow
 def test_manager_that_does_not_read_holds_nothing_up(manager: socket.socket) -> None:
     """A stuck systemd stops neither uploads nor the end; when it reads again, it learns the newest state."""
     unread = _fill(manager.getsockname())
@@ -239,6 +240,7 @@ def test_journald_receives_the_fields() -> None:
     assert lines == ["MESSAGE=delivered", "PRIORITY=6", "ORDER_ID=12345", "SYSLOG_IDENTIFIER=invoice-watcher"]
 
 
+@pytest.mark.slow
 def test_journald_that_does_not_read_is_given_up() -> None:
     """A full journal costs a second a line at most, in one thread, while the others go on."""
     code = _JOURNALD + (

@@ -251,5 +251,5 @@ class SettlingMachine(RuleBasedStateMachine):
         return max(0.0, file.hold[1] - self.now.mono) if file.hold else 0.0
 
 
-TestSettlingMachine = SettlingMachine.TestCase
+TestSettlingMachine = pytest.mark.slow(SettlingMachine.TestCase)
 TestSettlingMachine.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

@@ -530,6 +530,7 @@ def _closed_port() -> Iterator[str]:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address",
     [
@@ -585,6 +586,7 @@ def _reading_slowly(peer: Peer) -> None:
         peer.discard(1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [_silent, _dripping_header, _dripping_body, _endless_continue])
 def test_the_deadline_ends_a_server_that_never_comes_to_an_end(script: Script) -> None:
     """A server whose answer never ends is given up at the deadline; it had the document, so that is in doubt."""
@@ -593,6 +595,7 @@ def test_the_deadline_ends_a_server_that_never_comes_to_an_end(script: Script) -
     assert 0.45 < time.monotonic() - began < SOON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [_not_reading, _reading_slowly])
 def test_the_deadline_ends_a_server_that_does_not_read(script: Script) -> None:
     """A server that stops reading the document is given up at the deadline; it cannot have it: no doubt."""
@@ -668,6 +671,7 @@ def test_a_machine_that_gives_no_thread_loses_nothing(scheme: str) -> None:
     assert server.connections == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_stopping_breaks_off_a_connection_that_is_being_made(scheme: str) -> None:
     """A machine that drops our packets holds up no stop, however long `api.connect_timeout` is."""
@@ -680,6 +684,7 @@ def test_stopping_breaks_off_a_connection_that_is_being_made(scheme: str) -> Non
         assert time.monotonic() - began < SOON
 
 
+@pytest.mark.slow
 def test_the_deadline_holds_while_a_connection_is_being_made() -> None:
     """Connecting ends at the deadline, for all tries together, and for all addresses of a name."""
     with black_hole() as url, to(url, connect_timeout=60.0, deadline=0.5) as uploader:
@@ -688,6 +693,7 @@ def test_the_deadline_holds_while_a_connection_is_being_made() -> None:
         assert time.monotonic() - began < SOON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_connect_timeout_gives_up_a_machine_that_does_not_answer(scheme: str) -> None:
     """Of `api.connect_timeout`, not of the far deadline, is each try to connect; nothing was sent by then."""
@@ -829,6 +835,7 @@ def _dripping_handshake(peer: Peer) -> None:
     peer.drip(b"\x02")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [_silent, _dripping_handshake])
 def test_a_handshake_that_never_ends_is_ended(script: Script) -> None:
     """A TLS handshake that does not end is given up at the deadline, and at once when the program stops."""

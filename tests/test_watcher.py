@@ -210,6 +210,7 @@ def test_the_end_of_the_folder_gives_a_hint(drop: Path) -> None:
         assert ear.watcher.is_deaf()
 
 
+@pytest.mark.slow
 def test_our_own_work_gives_no_hint(drop: Path) -> None:
     """Reading and claiming a document must not wake the program that does it."""
     (drop / "12345.pdf").write_bytes(b"%PDF")

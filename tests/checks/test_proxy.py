@@ -98,6 +98,7 @@ def test_what_a_proxy_says_is_bounded() -> None:
     assert len(line.text) < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drip", [b"x", b"HTTP/1.1 200 OK\r\n"])
 def test_a_proxy_that_never_comes_to_an_end(drip: bytes) -> None:
     """A proxy that sends a byte now and then for ever is given up."""

@@ -88,6 +88,7 @@ def test_a_certificate_from_the_future(tmp_path: Path) -> None:
     assert (line.grade, "not yet valid" in line.text, "clock" in line.text, is_open) == ("fault", True, True, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "cure"), [("127.0.0.1", "name in api.base_url"), ("localhost", "the host in api.")])
 def test_a_certificate_for_another_name(tmp_path: Path, host: str, cure: str) -> None:
     """A certificate for another name is told with the key that names the host."""
@@ -152,6 +153,7 @@ def _dripping(peer: Peer) -> None:
     peer.drip(b"\x00")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [_silent, _dripping])
 def test_a_handshake_that_never_ends(script: object) -> None:
     """A handshake of silence, or of a byte now and then, is given up in time."""

@@ -376,6 +376,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(NAMES), st.one_of(trees, st.dictionaries(st.sampled_from(NAMES), trees))))
 def test_any_tree_of_values_is_a_configuration_or_a_list_of_faults(tree: object) -> None:
     """Whatever stands behind the known keys, the answer is a configuration or its faults, never a crash."""

@@ -156,6 +156,7 @@ def test_a_program_that_has_only_just_begun(drop: Path, loop: Loop) -> None:
     control.close()
 
 
+@pytest.mark.slow
 def test_a_loop_that_hangs(drop: Path, control: Control, loop: Loop) -> None:
     """Where the loop does not come to look, the rest is told all the same, and that it did not."""
     loop.is_hanging = True
@@ -164,6 +165,7 @@ def test_a_loop_that_hangs(drop: Path, control: Control, loop: Loop) -> None:
     assert (answer.standing.waiting, answer.file, answer.busy) == (3, None, True)
 
 
+@pytest.mark.slow
 def test_the_loop_gets_one_question_at_a_time(drop: Path, control: Control, loop: Loop) -> None:
     """However many ask about files, the loop has one question to answer, and uploads go on."""
     loop.is_hanging = True
@@ -175,6 +177,7 @@ def test_the_loop_gets_one_question_at_a_time(drop: Path, control: Control, loop
     assert len(loop.asked) == 1
 
 
+@pytest.mark.slow
 def test_questions_that_take_the_loop_long(drop: Path) -> None:
     """Where an answer takes the loop long, for very much waits, there is time for uploads before the next one."""
     times: list[float] = []
@@ -191,6 +194,7 @@ def test_questions_that_take_the_loop_long(drop: Path) -> None:
     assert times[2] - times[1] >= 0.4
 
 
+@pytest.mark.slow
 def test_a_flood_of_connections(drop: Path, control: Control) -> None:
     """Whoever connects again and again is let in so often, and not as often as the processor can do it."""
     began = time.monotonic()
@@ -231,6 +235,7 @@ def test_two_questions_at_once(drop: Path, control: Control) -> None:
     assert waiting_for(drop) == 3
 
 
+@pytest.mark.slow
 def test_silent_guests(drop: Path, control: Control) -> None:
     """Of a hundred that connect and say nothing each is shown the door, and the next question is answered."""
     silent = [connected(drop) for _ in range(100)]
@@ -331,6 +336,7 @@ def test_odd_answers(drop: Path, raw: bytes) -> None:
     assert caught.value.exit_status == ExitStatus.WAITING
 
 
+@pytest.mark.slow
 def test_an_answer_that_never_ends(drop: Path) -> None:
     """Something that sends a byte now and then is given up, however long it would go on."""
 

@@ -104,6 +104,7 @@ def test_a_pause_is_explained(box: Box) -> None:
         assert "One file is being tried now." in only(box, "12345.pdf").sentences
 
 
+@pytest.mark.slow
 def test_a_busy_program(box: Box) -> None:
     """A loop that does not come to look: what can be seen is told, and that it is to be asked again; status 75."""
     box.put("12345.pdf")

@@ -188,6 +188,7 @@ def test_what_arrives_behind_a_look(box: Box, eyes_on: Callable[..., Eyes], monk
         assert f"q{order}.pdf" in eyes.ready or f"q{order}.doc" not in eyes.ready
 
 
+@pytest.mark.slow
 def test_what_has_to_settle_is_looked_at_again_by_its_name(box: Box, eyes_on: Callable[..., Eyes]) -> None:
     """A file that has to settle counts as waiting meanwhile, and is taken once when it is ready."""
     eyes = eyes_on(quiet=2.0)
@@ -217,6 +218,7 @@ def test_glances_at_more_unready_files_than_are_remembered(
         assert eyes.lookout.more == 4
 
 
+@pytest.mark.slow
 def test_what_has_to_settle_and_goes_away_is_forgotten(box: Box, eyes_on: Callable[..., Eyes]) -> None:
     """A file that its clerk took back before it was settled counts as waiting no longer."""
     eyes = eyes_on(quiet=2.0)
@@ -309,6 +311,7 @@ def test_a_correction_never_passes_an_invoice_that_is_not_held(box: Box, eyes_on
     assert eyes.ready == ["0.pdf", "1.pdf", "2.pdf", "3.pdf", "7.doc"]
 
 
+@pytest.mark.slow
 def test_what_a_worker_has_in_hand(box: Box, eyes_on: Callable[..., Eyes]) -> None:
     """A file that is dropped under the name of one that is being sent has its turn when that one is through."""
     path = box.put("1.pdf")

@@ -56,6 +56,7 @@ def test_the_last_words(hook: Hook) -> None:
     assert got["title"] == "invoice-watcher: the queue is paused, 1 invoice failed"
 
 
+@pytest.mark.slow
 def test_last_words_that_nobody_hears(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
     """What cannot be sent at the end, because nobody is there or nobody answers, is named in the log."""
     away = Hook()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -110,4 +111,4 @@ class Told(RuleBasedStateMachine):
         assert self.digest.due is None
 
 
-TestTold = Told.TestCase
+TestTold = pytest.mark.slow(Told.TestCase)

@@ -119,6 +119,7 @@ print(many - few)
 """
 
 
+@pytest.mark.slow
 def test_memory_stays_flat() -> None:
     """Five times as many receipts take no more memory than the few did: SQLite's 8 MiB, and a little."""
     done = subprocess.run([sys.executable, "-c", _MANY], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -189,6 +189,7 @@ def test_flaky(sandbox: Sandbox) -> None:
     assert post(sandbox, "FLAKY2-b").status_code == 503
 
 
+@pytest.mark.slow
 def test_slow(sandbox: Sandbox) -> None:
     """SLOW1 answers after one second."""
     before = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -248,7 +249,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert self.schedule.startable == (self._free() is not None or bool(self._heads()))
 
 
-TestScheduleMachine = ScheduleMachine.TestCase
+TestScheduleMachine = pytest.mark.slow(ScheduleMachine.TestCase)
 TestScheduleMachine.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 
 

@@ -144,7 +144,7 @@ def test_a_note_that_cannot_be_read_is_one_documents_affair(box: Box, note: byte
     with box.put(f".processing/{NAME}.json", note).open("r+b") as file:
         fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
         completed, left, again = recover(box.shelves(), receipts=True)
-        assert box.files()[f".processing/{NAME}"] == PDF
+        assert (box.work / NAME).read_bytes() == PDF
     assert isinstance(completed, Completed)
     assert isinstance(left, Recovered)
     assert isinstance(again, Recovered)
@@ -347,6 +347,7 @@ def check_filed(box: Box, state: State, *, decided: bool, with_receipt: bool) ->
     assert {place for place, raw in box.files().items() if raw != OTHER_PDF} == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("state", "with_receipt"), [("done", True), ("done", False), ("failed", True)])
 def test_a_crash_at_any_step_of_the_filing(
     memory_box: Box,
@@ -372,6 +373,7 @@ def test_a_crash_at_any_step_of_the_filing(
         assert call > 6
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_step_of_the_recovery(memory_box: Box, kernel: None) -> None:
     """It is recovered from like any other, also where the final name has been taken since."""
     box = memory_box
@@ -393,6 +395,7 @@ def test_a_crash_at_any_step_of_the_recovery(memory_box: Box, kernel: None) -> N
     assert call > 10
 
 
+@pytest.mark.slow
 def test_a_crash_at_any_step_of_a_claim(memory_box: Box, kernel: None) -> None:
     """The document lies in the drop folder or in the work folder, and can be taken from there."""
     box = memory_box

@@ -374,6 +374,7 @@ def check_filed(box: Box, layout: DoneLayout, *, decided: bool) -> None:
     assert (box.root / document).stat().st_nlink == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", LAYOUTS)
 @pytest.mark.parametrize("before", LAYOUTS)
 @pytest.mark.parametrize("taken", [False, True])
@@ -402,6 +403,7 @@ def test_a_crash_at_any_step_of_the_filing_and_a_switch(
     assert call > 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_crash_at_any_step_of_the_recovery_and_a_switch(memory_box: Box, kernel: None, layout: DoneLayout) -> None:
     """A receipt lies already under its final name, in done or in its month's folder: the start finds it in either."""

@@ -305,6 +305,7 @@ def one_name_for_two(box: Box) -> tuple[str, str]:
     return "12345.2.pdf", NAME
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lay_out", [both_moved_back, one_name_for_two])
 def test_two_that_are_filed_at_once_do_not_take_each_others_receipts(
     memory_box: Box, lay_out: Callable[[Box], tuple[str, str]]
