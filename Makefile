@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 MINUTES := 30
 # The tests wait more than they compute, so more of them run at once than there are processors.
 SPREAD := -q -n 3 --dist worksteal
+# Else each start of the program in a test would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 # What has targets of its own.
 APART := --ignore tests/browser --ignore tests/faults --ignore tests/samba --ignore tests/system
 APART += --ignore tests/benchmarks --ignore tests/costs --ignore tests/release

@@ -30,6 +30,7 @@ def _children(demo: Program) -> list[Path]:
     return [Path(f"/proc/{pid}") for pid in table.read_text().split()]
 
 
+@pytest.mark.slow  # it is made to be watched
 def test_it_shows_the_whole_thing(scratch: Path) -> None:
     """It ends well within half a minute, with a verdict, and leaves nothing."""
     finished = run("demo", env={"TMPDIR": str(scratch)})

@@ -283,7 +283,7 @@ def test_no_name_at_all(place: Place) -> None:
 
 def test_the_folders_are_away(place: Place, start: Start) -> None:
     """While the service waits for its folders, that is the answer."""
-    place.configure(settle__rescan="1s")
+    place.configure(settle__rescan="100ms")
     daemon = start()
     away = place.root / "away"
     place.drop.rename(away)
@@ -296,6 +296,7 @@ def test_the_folders_are_away(place: Place, start: Start) -> None:
     away.rename(place.drop)
 
 
+@pytest.mark.slow  # an answer may take more than 5 s
 def test_hanging(place: Place, start: Start) -> None:
     """The service does not answer: what can be seen is told, with status 75."""
     daemon = start()

@@ -131,6 +131,7 @@ def test_an_outage_shows_and_ends(place: Place, port: int, start: Start) -> None
     assert short(last, 'attempts_total{result="delivered"}') == 5
 
 
+@pytest.mark.slow  # where nothing happens, the folder is looked at every 10 s
 def test_a_failed_file_that_somebody_takes_care_of(api: StandIn, place: Place, port: int, start: Start) -> None:
     """A clerk deletes what failed: the figure goes down by itself, and the alert ends."""
     api.script("1", refused(103, "closed"))
@@ -277,6 +278,7 @@ def test_hostile_requests_get_an_answer_and_do_no_harm(
     assert ask(port).status == 200
 
 
+@pytest.mark.slow  # a connection may take 5 s
 def test_slow_clients_keep_nobody_out(place: Place, port: int, start: Start) -> None:
     """A hundred that send one byte and wait: Prometheus is answered, invoices flow, and each is shut out in the end."""
     daemon = start()

@@ -60,6 +60,7 @@ def test_a_failure_is_told_everyone(place: Place, start: Start, hook: Hook, mail
         assert str(place.drop) in re.sub(r"\s+", "", text)
 
 
+@pytest.mark.slow  # that a pause is over is told when it stayed so, up to 10 s later
 def test_a_pause_is_told_with_its_cure(api: StandIn, place: Place, start: Start, hook: Hook) -> None:
     """The API code is refused: somebody learns of it, and of what to do, and that it flows again."""
     place.configure(notify__urls=[hook.url], notify__every=SOON)

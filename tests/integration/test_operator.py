@@ -36,11 +36,13 @@ FAULTS = {
 }
 
 
-def test_the_queue_pauses_and_goes_on_when_it_is_mended(api: StandIn, place: Place, daemon: Program) -> None:
+def test_the_queue_pauses_and_goes_on_when_it_is_mended(api: StandIn, place: Place, start: Start) -> None:
     """Wrong code, wrong address, a login page: the log says so, later files wait in sight, all are sent in the end.
 
     One after another, in one life of the daemon: each is recovered from without a restart.
     """
+    place.configure(retry__initial="10ms", retry__max="20ms")
+    daemon = start()
     for times, (fault, (answer, word)) in enumerate(FAULTS.items(), start=1):
         api.default = answer
         first = [place.put(f"{fault}-{number}.pdf", pdf()).name for number in range(3)]

@@ -135,7 +135,7 @@ def test_retry_after_in_seconds(api: StandIn, place: Place, daemon: Program) -> 
 
 def test_retry_after_as_a_date(api: StandIn, place: Place, daemon: Program) -> None:
     """The same as an HTTP-date."""
-    date = (datetime.now(UTC) + timedelta(seconds=3)).replace(microsecond=0)
+    date = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
     api.script("1", Answer(503, b"", {"Retry-After": format_datetime(date, usegmt=True)}), OK)
     place.put("1.pdf", pdf())
     api.wait_for(2)

@@ -27,6 +27,7 @@ BATCH = 25
 SEED = 20_261_122
 
 
+@pytest.mark.slow  # 20 starts, one after another
 def test_kill_at_any_moment(api: StandIn, place: Place, start: Start) -> None:
     """20 times kill -9 at a random moment: then all is delivered, and sent twice only where the receipt says so."""
     chance = random.Random(SEED)
@@ -239,6 +240,7 @@ def test_a_file_that_is_deleted_while_it_is_sent(api: StandIn, place: Place, sta
     assert names(place.work) == []  # a note left behind would be taken for that of the next file of this name
 
 
+@pytest.mark.slow  # a file is left in peace for 5 s after a failure
 def test_a_file_that_does_not_fit_keeps_nobody_else_back(api: StandIn, place: Place, start: Start) -> None:
     """The disk has room for small copies but not for a large one, which came first: the small ones are delivered."""
     place.configure(retry__initial="6s", retry__max="6s")  # longer than a file is left in peace after a failure

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.integration.place import Place
     from tests.integration.stand_in import StandIn
 
-WATCHDOG = 1.0
+WATCHDOG = 0.4  # seconds
 
 
 @pytest.fixture

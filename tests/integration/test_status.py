@@ -150,7 +150,7 @@ def test_under_way(api: StandIn, place: Place, start: Start) -> None:
 
 def test_what_is_left_alone(place: Place, start: Start) -> None:
     """Folders and links that were dropped are named, with what to do, in a pipe, on a terminal and to programs."""
-    place.configure(settle__rescan="1s")
+    place.configure(settle__rescan="100ms")
     start()
     assert until_told(place, left_alone=[])["state"] == "flowing"
     assert "left alone" not in status(place).out
@@ -171,7 +171,7 @@ def test_what_is_left_alone(place: Place, start: Start) -> None:
 
 def test_the_folders_are_away(place: Place, start: Start) -> None:
     """The folders were moved away: the service waits for them, and says so; status 75."""
-    place.configure(settle__rescan="1s")
+    place.configure(settle__rescan="100ms")
     daemon = start()
     away = place.root / "away"
     place.drop.rename(away)
@@ -215,6 +215,7 @@ def test_killed(place: Place, start: Start) -> None:
     assert record(place)["state"] == "stopped"
 
 
+@pytest.mark.slow  # an answer may take more than 5 s
 def test_hanging(place: Place, start: Start) -> None:
     """The service does not answer, though it is there: that is told, with its process, and what waits is counted."""
     daemon = start()

@@ -31,21 +31,22 @@ def says(place: Place, sentence: str, name: str = "status.html") -> None:
 
 
 def test_the_page_follows_what_happens(api: StandIn, place: Place, start: Start) -> None:
-    """All is well; something failed, and what to do; the service was stopped. The page itself is no invoice."""
-    place.configure(status_page="status.html")
+    """All is well; what failed, was delivered and is left alone, and what to do; the service was stopped.
+
+    The page itself is no invoice, and what is on it is shown as text.
+    """
+    place.configure(status_page="status.html", settle__rescan="200ms")
     program = start()
     says(place, "All is well")
     place.put("a <b>.pdf", pdf())
+    place.put("1.pdf", pdf())
+    (place.drop / "2 <b>").mkdir()
     says(place, "Rename the file to the order number")
     says(place, "a &lt;b&gt;.pdf")
-    place.put("1.pdf", pdf())
-    place.until_done("1.pdf")
     says(place, "1 delivered since the start")
-    (place.drop / "2 <b>").mkdir()
     says(place, "<bdi>2 &lt;b&gt;</bdi>")
     (place.drop / "2 <b>").rmdir()
-    program.process.send_signal(signal.SIGTERM)
-    program.process.wait(30)
+    assert program.stop() == 0
     says(place, "The service was stopped")
     assert len(api.requests) == 1
     assert names(place.drop) == ["status.html"]
@@ -54,9 +55,9 @@ def test_the_page_follows_what_happens(api: StandIn, place: Place, start: Start)
 def test_the_page_says_that_it_is_paused_and_waits_for_folders(api: StandIn, place: Place, start: Start) -> None:
     """The API code is refused, in German; then a folder goes away, and comes back: the page tells each."""
     api.default = Answer(401, b"")
-    place.configure(status_page="status.html", status_language="de")
-    start()
+    place.configure(status_page="status.html", status_language="de", settle__rescan="100ms")
     place.put("1.pdf", pdf())
+    start()
     says(place, "Unterbrochen: Die Administration wird gebraucht")
     place.failed.rename(place.root / "away")
     says(place, "Der Dienst wartet auf seine Ordner")

@@ -71,6 +71,7 @@ def test_what_is_being_sent_is_finished(api: StandIn, place: Place, start: Start
     assert len(api.requests) == 1
 
 
+@pytest.mark.slow  # the grace is 20 s
 def test_a_server_that_hangs_does_not_hold_up_the_stop(api: StandIn, place: Place, start: Start) -> None:
     """No answer ever: the stop takes no longer than the grace period; the next start delivers, and says its doubt."""
     api.script("1", Answer(hold=threading.Event()), OK)
