@@ -73,7 +73,7 @@ def begins(head: bytes) -> bool:
 def has_archive(view: View) -> bool:
     """Whether a ZIP archive ends the document, whatever stands in front of it."""
     at = view.rfind(_END)
-    if at < 0 or at + _END_SIZE + _SLACK < view.size:
+    if at + _END_SIZE + _SLACK < view.size:
         return False
     directory = _directory(view, at)
     return directory is not None and view.at(directory.start, 4) == _CENTRAL
@@ -115,7 +115,7 @@ def _directory(view: View, at: int) -> _Directory | None:
 
 def _members(view: View, directory: _Directory) -> Iterator[_Member]:
     """Yield the members, having seen that each lies where the directory says."""
-    if directory.start < 0 or directory.shift < 0:
+    if directory.shift < 0:
         raise CutOffError("the document (a ZIP archive) is shorter than its directory says")
     raw = view.at(directory.start, min(directory.size, _MOST_DIRECTORY))
     for member in islice(_entries(raw), _MOST_MEMBERS):
