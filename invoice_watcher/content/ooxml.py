@@ -119,12 +119,17 @@ def _members(view: View, directory: _Directory) -> Iterator[_Member]:
         raise CutOffError("the document (a ZIP archive) is shorter than its directory says")
     raw = view.at(directory.start, min(directory.size, _MOST_DIRECTORY))
     for member in islice(_entries(raw), _MOST_MEMBERS):
-        start = member.offset + directory.shift
-        if member.packed != _IN_ZIP64 and start + _LOCAL_SIZE + member.packed > directory.start:
-            raise CutOffError("the document (a ZIP archive) lacks bytes of its parts")
-        if member.offset != _IN_ZIP64 and view.at(start, 4) != _LOCAL:
-            raise CutOffError("a part of the document (a ZIP archive) is not where its directory says")
+        if member.offset != _IN_ZIP64:
+            _check_place(view, directory, member)
         yield member
+
+
+def _check_place(view: View, directory: _Directory, member: _Member) -> None:
+    start = member.offset + directory.shift
+    if member.packed != _IN_ZIP64 and start + _LOCAL_SIZE + member.packed > directory.start:
+        raise CutOffError("the document (a ZIP archive) lacks bytes of its parts")
+    if view.at(start, 4) != _LOCAL:
+        raise CutOffError("a part of the document (a ZIP archive) is not where its directory says")
 
 
 def _entries(raw: bytes) -> Iterator[_Member]:
