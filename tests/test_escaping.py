@@ -32,6 +32,7 @@ def test_what_can_be_read_stays_as_it_is(text: str) -> None:
         ("a\xa0b\x85", r"a\xa0b\x85"),
         ("\U000e0041", r"\U000e0041"),
         ("1\udcff.pdf", r"1\xff.pdf"),
+        ("\udc7f\udc80\udd00", r"\udc7f\x80\udd00"),
         ("\ud800", r"\ud800"),
     ],
 )

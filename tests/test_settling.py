@@ -161,6 +161,14 @@ def test_scans_forget_what_is_gone_and_nothing_else() -> None:
     assert share.wait_for("1.pdf", file, _later(4)) == QUIET
 
 
+def test_what_is_put_on_hold_in_the_midst_of_a_scan_stays_so(local: Settling) -> None:
+    """A worker gives a file back while the folder is looked at: the end of that look does not forget why."""
+    local.begin_scan(NOW)
+    local.hold("1.pdf", _changed(60), EMPTY, NOW)
+    local.end_scan()
+    assert local.on_hold("1.pdf") == EMPTY
+
+
 def test_held_for_tells_whether_waiting_can_help(local: Settling) -> None:
     """`run --once` waits for a file that is being written, and not for one that only a person can mend."""
     local.hold("1.pdf", _changed(60), WRITING, NOW)

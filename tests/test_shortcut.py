@@ -7,10 +7,10 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invoice_watcher.content import Verdict, inspect
+from invoice_watcher.content import Finding, Verdict, inspect
 from invoice_watcher.invoice import Kind
 from invoice_watcher.shortcut import ShortcutError, parse
 
@@ -57,6 +57,7 @@ def test_big_endian_utf_16_is_read_with_its_mark() -> None:
     f"[DEFAULT]\nURL=http://frame.example.com\n[InternetShortcut]\nURL={LINK}\nURL=http://second.example.com\n",
     f"[InternetShortcut.W]\nURL=+ZeVnLIqe-\n[InternetShortcut]\n;URL=x\nMyURL=y\nURL={LINK}\n",
     f"[InternetShortcut]\nURL={LINK}",
+    f"[InternetShortcut]\nURL={LINK}\0\0",
 ])  # fmt: skip
 def test_the_first_url_of_the_right_section_counts(text: str) -> None:
     """In any letter case and with any white space, as Windows reads INI files."""
@@ -80,12 +81,15 @@ def test_cp1252_is_read_where_it_is_no_utf_8() -> None:
 
 @pytest.mark.parametrize(("link", "why"), [
     ("", "is empty"),
+    ('""', "is empty"),
+    ('"', "does not begin with http:// or https://"),
     ("file:///C:/invoices/12345.pdf", "leads to a file"),
     (r"C:\invoices\12345.pdf", "leads to a file"),
     (r"\\server\invoices\12345.pdf", "leads to a file"),
     ("ftp://a.example/12345.pdf", "begins with ftp:"),
     ("javascript:alert(1)", "begins with javascript:"),
     ("mailto:anna@a.example", "begins with mailto:"),
+    ("z" * 99 + "://a.example", f"begins with {'z' * 20}:,"),
     ("www.example.com/12345.pdf", "does not begin with http:// or https://"),
     ("12345", "does not begin with http:// or https://"),
     ("https:///12345.pdf", "names no web server"),
@@ -99,6 +103,7 @@ def test_cp1252_is_read_where_it_is_no_utf_8() -> None:
     ("https://a.example/\x07", "a space, a control character"),
     ("https://a.example/\u202efdp", "a space, a control character"),
     ("https://a.example/\0b", "a space, a control character"),
+    ("https://a.example/\ufffd", "bytes that are no text"),
     ("https://[a.example/", "malformed"),
     ("https://a.example:99999/", "malformed"),
     ("https://a/" + "x" * 2039, "longer than 2,048 characters"),
@@ -125,6 +130,15 @@ def test_a_huge_file_is_no_shortcut() -> None:
         parse(PLAIN.encode().ljust(64 * 1024 + 1, b"\n"))
 
 
+@pytest.mark.parametrize(("raw", "what"), [
+    (b"[InternetShortcut]\r\n", "the shortcut holds no URL= line"),
+    (PLAIN.encode().rstrip(), "the URL= line of the shortcut has no line end"),
+])  # fmt: skip
+def test_it_is_told_what_a_doubtful_shortcut_lacks(raw: bytes, what: str) -> None:
+    """Whoever wonders why a shortcut has to wait reads what is missing in it."""
+    assert inspect(BytesIO(raw), len(raw), Kind.URL) == Finding(Verdict.DOUBTFUL, what)
+
+
 @given(st.integers(1, len(PLAIN) - 2))
 def test_a_link_that_may_still_grow_is_doubtful(length: int) -> None:
     """A link cut in the middle is a link too, so its line has to end before it is sent at once."""
@@ -132,6 +146,8 @@ def test_a_link_that_may_still_grow_is_doubtful(length: int) -> None:
 
 
 @given(st.binary())
+@example(b"\xfe\xff\0")
+@example(b"\xff\xfe\0")
 def test_no_bytes_raise_anything_else(raw: bytes) -> None:
     """Whatever is in the file, it is a link or a ShortcutError."""
     for candidate in (raw, b"[InternetShortcut]\nURL=" + raw, b"[InternetShortcut]\nURL=https://" + raw):

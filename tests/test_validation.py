@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invoice_watcher.config import parse
 from invoice_watcher.hints import REASONS, hint_for
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Rejected, Source
@@ -56,7 +57,7 @@ def test_a_shortcut_is_sent_as_its_link() -> None:
     """Of a .url file the link is sent, for the API downloads the document itself."""
     verdict = judged("12345.url", SHORTCUT)
     assert isinstance(verdict, Document)
-    assert verdict.link == LINK
+    assert (verdict.invoice.sent_name, verdict.size, verdict.link) == ("12345.url", len(SHORTCUT), LINK)
 
 
 @pytest.mark.parametrize(("name", "raw", "code", "reason"), [
@@ -115,6 +116,18 @@ def test_an_empty_file_is_given_a_moment_to_fill(incomplete_after: float, patien
         "is still empty", wait=patience * 3 / 4
     )
     assert isinstance(judged("12345.pdf", b"", unchanged_for=patience, limits=limits), Rejected)
+
+
+def test_a_huge_file_is_no_shortcut() -> None:
+    """A .url file of more than 64 KiB is refused for that, whatever link it begins with."""
+    assert isinstance(judged("12345.url", SHORTCUT.ljust(64 * 1024, b"\n")), Document)
+    assert rejection("12345.url", SHORTCUT.ljust(64 * 1024 + 1, b"\n")) == (104, "bad_link")
+
+
+def test_the_bounds_are_those_of_the_configuration() -> None:
+    """`max_size` says what is too large, `settle.incomplete_after` how long a cut-off document is waited for."""
+    config = parse("drop_dir: in\nmax_size: 5MiB\nsettle: {incomplete_after: 90s}", where="c.yaml", base=Path("/srv"))
+    assert Limits.of(config) == Limits(max_size=5 * 2**20, incomplete_after=90.0)
 
 
 def test_a_cut_off_document_is_given_its_time() -> None:

@@ -73,7 +73,7 @@ def begins(head: bytes) -> bool:
 def has_archive(view: View) -> bool:
     """Whether a ZIP archive ends the document, whatever stands in front of it."""
     at = view.rfind(_END)
-    if at < 0 or at + _END_SIZE + _SLACK < view.size:
+    if at + _END_SIZE + _SLACK < view.size:
         return False
     directory = _directory(view, at)
     return directory is not None and view.at(directory.start, 4) == _CENTRAL
@@ -115,16 +115,21 @@ def _directory(view: View, at: int) -> _Directory | None:
 
 def _members(view: View, directory: _Directory) -> Iterator[_Member]:
     """Yield the members, having seen that each lies where the directory says."""
-    if directory.start < 0 or directory.shift < 0:
+    if directory.shift < 0:
         raise CutOffError("the document (a ZIP archive) is shorter than its directory says")
     raw = view.at(directory.start, min(directory.size, _MOST_DIRECTORY))
     for member in islice(_entries(raw), _MOST_MEMBERS):
-        start = member.offset + directory.shift
-        if member.packed != _IN_ZIP64 and start + _LOCAL_SIZE + member.packed > directory.start:
-            raise CutOffError("the document (a ZIP archive) lacks bytes of its parts")
-        if member.offset != _IN_ZIP64 and view.at(start, 4) != _LOCAL:
-            raise CutOffError("a part of the document (a ZIP archive) is not where its directory says")
+        if member.offset != _IN_ZIP64:
+            _check_place(view, directory, member)
         yield member
+
+
+def _check_place(view: View, directory: _Directory, member: _Member) -> None:
+    start = member.offset + directory.shift
+    if member.packed != _IN_ZIP64 and start + _LOCAL_SIZE + member.packed > directory.start:
+        raise CutOffError("the document (a ZIP archive) lacks bytes of its parts")
+    if view.at(start, 4) != _LOCAL:
+        raise CutOffError("a part of the document (a ZIP archive) is not where its directory says")
 
 
 def _entries(raw: bytes) -> Iterator[_Member]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,17 @@ def test_nothing_known(kind: Kind) -> None:
     noise = bytes(range(128, 256)) * 20
     found = inspect(io.BytesIO(noise), len(noise), kind)
     assert (found.verdict, "not" in found.what or "neither" in found.what) == (Verdict.MISMATCH, True)
+
+
+@pytest.mark.parametrize("kind", [Kind.DOCX, Kind.XLSX])
+@pytest.mark.parametrize(("front", "expected"), [
+    (PICTURE, Verdict.MISMATCH), (b"<html></html>", Verdict.MISMATCH), (bytes(1024), Verdict.CUT_OFF),
+    (b"\1junk", Verdict.WHOLE),
+])  # fmt: skip
+def test_another_file_with_a_document_behind_it(front: bytes, expected: Verdict, kind: Kind) -> None:
+    """What is known to be something else, or was not written yet, is no document, though an archive ends it."""
+    raw = front + (Path(__file__).parents[1] / f"samples/invoice.{kind}").read_bytes()
+    assert inspect(io.BytesIO(raw), len(raw), kind).verdict is expected
 
 
 def test_a_shortcut_without_a_link() -> None:

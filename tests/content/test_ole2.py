@@ -142,8 +142,16 @@ def test_content_that_ends_in_nul_bytes_is_doubtful() -> None:
     """The tables came first and the reserved rest was never written."""
     table = struct.pack("<128I", FAT, LAST, *range(3, 22), LAST, *[FREE] * 106)
     raw = patched(patched(SMALL, 76, 0), 48, 1)[:512] + table + ROOT.ljust(512) + b"x" * 5000
-    assert judged(raw.ljust(512 * 23, b"\0")).verdict is Verdict.DOUBTFUL
-    assert judged(raw.ljust(512 * 23, b"x")).verdict is Verdict.WHOLE
+    assert judged(raw.ljust(512 * 23, b"\0")) == Finding(Verdict.DOUBTFUL, "the Office file ends in NUL bytes")
+    assert judged(raw.ljust(512 * 23, b"X")).verdict is Verdict.WHOLE
+
+
+def test_the_last_sector_need_not_end_a_stream() -> None:
+    """In a fragmented file a stream goes on from the last sector to one before it; that one has to be there too."""
+    table = struct.pack("<128I", FAT, LAST, *range(3, 22), LAST, 2, *[FREE] * 105)
+    raw = patched(patched(SMALL, 76, 0), 48, 1)[:512] + table + ROOT.ljust(512) + b"x" * 512 * 21
+    assert judged(raw).verdict is Verdict.WHOLE
+    assert judged(raw[:-512]).verdict is Verdict.CUT_OFF
 
 
 @pytest.mark.parametrize(("at", "number"), [
@@ -152,6 +160,33 @@ def test_content_that_ends_in_nul_bytes_is_doubtful() -> None:
 def test_oddities_are_doubtful(at: int, number: int) -> None:
     """An Office 97 file with numbers that no sound writer leaves behind may have to wait, but is sent."""
     assert judged(patched(SMALL, at, number)).verdict is Verdict.DOUBTFUL
+
+
+@pytest.mark.parametrize(("raw", "what"), [
+    (SMALL[:100], "the Office file ends within its header"),
+    (SMALL[:30] + bytes(482) + SMALL[512:], "the Office file's header is not written yet"),
+    (patched(SMALL, 44, 1000), "the Office file is smaller than its own allocation table"),
+    (patched(SMALL, 48, 22), "the Office file ends before its own tables do"),
+    (SMALL[:-512] + bytes(512), "the Office file's allocation table is not written yet"),
+    (SMALL[:512] + bytes(512) + SMALL[1024:], "the Office file's directory is not written yet"),
+])  # fmt: skip
+def test_it_is_told_how_a_file_is_cut_off(raw: bytes, what: str) -> None:
+    """A clerk reads which part of an Office 97 file is missing."""
+    assert judged(raw) == Finding(Verdict.CUT_OFF, what)
+
+
+@pytest.mark.parametrize(("raw", "what"), [
+    (patched(SMALL, 30, 7), "the Office file has a header of an unknown kind"),
+    (patched(SMALL, 76, FREE), "a table of the Office file leads nowhere"),
+    (patched(SMALL, len(SMALL) - 8, 0, 0), "the Office file's allocation table is longer than the file"),
+    (patched(SMALL, 512 + 64, 0), "the Office file's directory does not begin with its root"),
+    (SMALL[:-512] + b"\xff" * 512, "the Office file uses none of its sectors"),
+    (SMALL[:-100], "the Office file ends within its last sector"),
+    (patched(SMALL, len(SMALL) - 512 + 21 * 4, LAST), "the Office file's allocation table does not count itself"),
+])  # fmt: skip
+def test_it_is_told_what_is_odd(raw: bytes, what: str) -> None:
+    """Whoever wonders why an Office 97 file has to wait reads what is odd about it."""
+    assert judged(raw) == Finding(Verdict.DOUBTFUL, what)
 
 
 @pytest.mark.parametrize("claimed", [22, 1000, 2**31, 2**32 - 1])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_watcher.content import Verdict, inspect
+from invoice_watcher.content import Finding, Verdict, inspect
 from invoice_watcher.invoice import Kind
 
 if TYPE_CHECKING:
@@ -36,6 +36,18 @@ DOCX = archive(TYPES, "_rels/.rels", "word/document.xml")
 def judged(raw: bytes, kind: Kind = Kind.DOCX) -> Verdict:
     """Return the verdict on a document, which is a Word document unless told."""
     return inspect(BytesIO(raw), len(raw), kind).verdict
+
+
+def archive_of(count: int, packed: int) -> bytes:
+    """Return an archive of one part without a name, of four bytes, that its directory names so often, of so many."""
+    part = b"PK\x03\x04" + bytes(26) + b"part"
+    entries = (b"PK\x01\x02" + bytes(16) + struct.pack("<I", packed) + bytes(22)) * count
+    return part + entries + b"PK\x05\x06" + bytes(8) + struct.pack("<IIH", len(entries), len(part), 0)
+
+
+def patched(raw: bytes, at: int, written: bytes) -> bytes:
+    """Return the document with other bytes at an offset."""
+    return raw[:at] + written + raw[at + len(written) :]
 
 
 @pytest.mark.parametrize("names", [
@@ -83,7 +95,46 @@ def test_an_archive_that_lost_bytes_on_the_way_is_cut_off() -> None:
 def test_a_part_longer_than_the_archive_is_cut_off() -> None:
     """A part may not reach into the directory."""
     at = DOCX.index(b"PK\x01\x02") + 20
-    assert judged(DOCX[:at] + struct.pack("<I", 1_000_000) + DOCX[at + 4 :]) is Verdict.CUT_OFF
+    assert judged(patched(DOCX, at, struct.pack("<I", 1_000_000))) is Verdict.CUT_OFF
+    assert judged(archive_of(1, packed=4)) is Verdict.MISMATCH, "all is there, and it is no document"
+    assert judged(archive_of(1, packed=5)) is Verdict.CUT_OFF
+
+
+def test_a_damaged_directory_is_seen() -> None:
+    """Bytes of the directory that were lost in its midst are missing as those of a part are."""
+    second = DOCX.index(b"PK\x01\x02", DOCX.index(b"PK\x01\x02") + 1)
+    assert judged(patched(DOCX, second, bytes(4))) is Verdict.CUT_OFF
+
+
+def test_parts_may_have_comments() -> None:
+    """The directory of an archive may tell something of each part."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        for name in (TYPES, "word/document.xml"):
+            part = zipfile.ZipInfo(name)
+            part.comment = b"made by hand"
+            made.writestr(part, b"<xml/>")
+    assert judged(buffer.getvalue()) is Verdict.WHOLE
+
+
+@pytest.mark.parametrize(("field", "elsewhere"), [(20, len(b"<xml/>")), (42, 0)])
+def test_a_number_that_zip64_tells_elsewhere_is_not_judged(field: int, elsewhere: int) -> None:
+    """Of a part, ZIP64 may tell the length alone, or the place alone: then nothing is missing."""
+    raw = archive(TYPES, content=b"<xml/>")
+    entry, end = raw.index(b"PK\x01\x02"), raw.index(b"PK\x05\x06")
+    extra = struct.pack("<HHQ", 1, 8, elsewhere)
+    made = patched(patched(raw, entry + field, b"\xff" * 4), entry + 30, struct.pack("<H", len(extra)))
+    made = made[:end] + extra + patched(made[end:], 12, struct.pack("<I", end - entry + len(extra)))
+    with zipfile.ZipFile(BytesIO(made)) as read:
+        assert read.read(TYPES) == b"<xml/>"
+    assert judged(made) is Verdict.WHOLE
+
+
+def test_an_archive_of_too_many_parts_is_doubtful() -> None:
+    """Of ten thousand parts and more it is not known whether there is a Word document among them."""
+    assert judged(archive_of(9_999, packed=4)) is Verdict.MISMATCH
+    assert judged(archive_of(10_001, packed=4)) is Verdict.DOUBTFUL
+    assert judged(archive_of(30_000, packed=4)) is Verdict.DOUBTFUL
 
 
 @pytest.mark.parametrize("behind", [b"\r\n", b"\0" * 5000, b"-----BEGIN PGP SIGNATURE-----"])
@@ -97,7 +148,10 @@ def test_bytes_around_an_archive_are_tolerated(behind: bytes) -> None:
 def test_doubt_where_the_end_is_not_where_the_archive_says() -> None:
     """A comment cut off, or more behind the end than any reader skips, has to wait."""
     assert judged(archive(TYPES, comment=b"x" * 50)[:-1]) is Verdict.DOUBTFUL
-    assert judged(DOCX + bytes(70_000)) is Verdict.DOUBTFUL
+    assert judged(DOCX + bytes(65_535)) is Verdict.WHOLE
+    assert judged(DOCX + bytes(65_536)) is Verdict.DOUBTFUL
+    assert judged(b"\x01junk" + DOCX + bytes(65_535)) is Verdict.WHOLE
+    assert judged(b"\x01junk" + DOCX + bytes(65_536)) is Verdict.MISMATCH, "what begins as none has to end as one"
 
 
 def test_the_end_of_an_embedded_archive_is_not_the_documents_end() -> None:
@@ -139,6 +193,45 @@ def test_nothing_is_decompressed() -> None:
     at = DOCX.index(b"PK\x01\x02")
     bomb = DOCX[: at + 10] + struct.pack("<H", 99) + DOCX[at + 12 : at + 24] + b"\xfe" * 4 + DOCX[at + 28 :]
     assert judged(bomb) is Verdict.WHOLE
+
+
+SECOND = DOCX.index(b"PK\x03\x04", 1)
+FIRST_ENTRY = DOCX.index(b"PK\x01\x02")
+
+
+FAULTY = {
+    "the document (a ZIP archive) ends without its directory": (Verdict.CUT_OFF, DOCX[:100]),
+    "the document (a ZIP archive) is shorter than its directory says": (Verdict.CUT_OFF, DOCX[:50] + DOCX[60:]),
+    "the document (a ZIP archive) lacks bytes of its parts": (Verdict.CUT_OFF, archive_of(1, packed=5)),
+    "a part of the document (a ZIP archive) is not where its directory says": (
+        Verdict.CUT_OFF,
+        patched(DOCX, SECOND, bytes(4)),
+    ),
+    "the directory of the document (a ZIP archive) cannot be read": (
+        Verdict.CUT_OFF,
+        patched(DOCX, FIRST_ENTRY, bytes(4)),
+    ),
+    "the document (a ZIP archive) goes on after its directory": (Verdict.CUT_OFF, DOCX + b"PK\x03\x04"),
+    "the last directory in the document (a ZIP archive) is not the document's own": (
+        Verdict.DOUBTFUL,
+        b"PK\x03\x04" + bytes(99) + DOCX,
+    ),
+    "the document (a ZIP archive) does not end where it says": (Verdict.DOUBTFUL, DOCX + bytes(65_536)),
+    "the document (a ZIP archive) has too many parts to look at": (Verdict.DOUBTFUL, archive_of(10_000, packed=4)),
+    "the file is a ZIP archive, not a Word document": (Verdict.MISMATCH, archive("photo.jpg")),
+    "the file is an Excel workbook, not a Word document": (Verdict.MISMATCH, archive(TYPES, "xl/workbook.xml")),
+    "the file is an OpenDocument file, not a Word document": (
+        Verdict.MISMATCH,
+        archive("mimetype", content=b"application/vnd.oasis.opendocument.text"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAULTY)
+def test_it_is_told_why_an_archive_is_no_whole_document(what: str) -> None:
+    """A clerk reads what is missing in a .docx, what is odd about it, or what it is instead."""
+    verdict, raw = FAULTY[what]
+    assert inspect(BytesIO(raw), len(raw), Kind.DOCX) == Finding(verdict, what)
 
 
 @given(st.integers(0, len(DOCX) - 1), st.binary(min_size=1, max_size=8))

@@ -115,6 +115,20 @@ def test_a_pdf_without_startxref_is_sent_when_nothing_follows_its_end() -> None:
     assert judged(BODY + b"%%EOF ...").verdict is Verdict.DOUBTFUL
 
 
+@pytest.mark.parametrize(("raw", "verdict", "what"), [
+    (WHOLE + UPDATE[:20], Verdict.CUT_OFF, "the PDF goes on after its last %%EOF and then ends without one"),
+    (b"%PDF-1.4\n1 0 obj\n<</Linearized 1/L 999/O 3>>\nendobj\n" + END, Verdict.CUT_OFF,
+     "the PDF is shorter than its beginning says"),
+    (WHOLE + bytes(1025), Verdict.DOUBTFUL, "the PDF is followed by more than 1 KiB that is not PDF"),
+    (WHOLE + b"7 0", Verdict.DOUBTFUL, "the PDF seems to go on after its last %%EOF"),
+    (BODY + b"%%EOF ...", Verdict.DOUBTFUL,
+     "the PDF has no startxref before its last %%EOF, and more behind it"),
+])  # fmt: skip
+def test_it_is_told_why_a_pdf_is_not_whole(raw: bytes, verdict: Verdict, what: str) -> None:
+    """A clerk reads what is wrong with the end of a PDF."""
+    assert judged(raw) == Finding(verdict, what)
+
+
 PARTS = [b"%PDF-", b"%%EOF", b"startxref", b"1 0 obj", b"/Linearized", b"/L 9", b"\n", b"\0" * 99]
 
 

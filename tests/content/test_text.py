@@ -59,6 +59,7 @@ def test_rtf_escapes_are_understood_wherever_the_text_is_read_in_pieces(at: int)
     ('<Workbook xmlns="urn:x"><a></a>', DOUBTFUL),
     ('<?xml version="1.0"?>', DOUBTFUL),
     ('<?xml version="1.0"?><a.b><axb></axb>', DOUBTFUL),
+    ('\r\n<?xml version="1.0"?><a><b></b>', DOUBTFUL),
     ("<!doctype html><p>Paid</p>", DOUBTFUL),
     (HTML[:-1], DOUBTFUL),
     (HTML[:-7], DOUBTFUL),
@@ -98,6 +99,7 @@ def test_mhtml_is_whole_with_its_closing_boundary(raw: bytes, expected: Verdict)
     ("Größe,Zahl\nB,2\n".encode("cp850"), WHOLE),
     (b"BM;MZ\nPK;II*\n", WHOLE),
     (TABLE.encode()[:-2], DOUBTFUL),
+    (TABLE.encode() + b"X", DOUBTFUL),
     (b"Item;Price", DOUBTFUL), (b"Item;Price\n", DOUBTFUL),
     (TABLE.encode() + bytes(100), DOUBTFUL),
     (b"just a note\nin two lines\n", MISMATCH),
@@ -125,6 +127,24 @@ def test_a_table_of_text_is_no_word_document() -> None:
 def test_formats_older_than_ole2_are_let_through(raw: bytes, kind: Kind, expected: Verdict) -> None:
     """Excel 2 to 5 wrote bare records, Word before 6 its own format; old software still does."""
     assert judged(raw, kind) is expected
+
+
+@pytest.mark.parametrize(("raw", "kind", "what"), [
+    (rb"{\rtf1 a{\b b", Kind.DOC, "the file lacks the closing brace of RTF"),
+    (rb"{\rtf1 a{\b b}", Kind.DOC, "the file lacks a closing brace for each one opened in the RTF"),
+    (HTML[:-1].encode(), Kind.DOC, "the file lacks a closing > at its end"),
+    (HTML[:-7].encode(), Kind.DOC, "the file lacks the closing tag of its root"),
+    (MHTML, Kind.DOC, "the file lacks the closing boundary of MHTML"),
+    (b"\xdb\xa5\x2d\0" + b"x" * 500, Kind.DOC,
+     "the file lacks a mark that would tell its end: it is of a very old Word"),
+    (b"\x09\x08\x10\0\0\x06\x10\0", Kind.XLS, "the file lacks the EOF record of Excel"),
+    (b"Item;Price\n", Kind.XLS, "the file lacks a second line of the table"),
+    (TABLE[:-2].encode(), Kind.XLS, "the file lacks a line end after its last line"),
+    (HTML.encode() + bytes(64), Kind.XLS, "the file ends in NUL bytes"),
+])  # fmt: skip
+def test_it_is_told_what_a_doubtful_text_lacks(raw: bytes, kind: Kind, what: str) -> None:
+    """Whoever wonders why a file has to wait reads which mark of its format is missing."""
+    assert inspect(BytesIO(raw), len(raw), kind) == Finding(DOUBTFUL, what)
 
 
 @pytest.mark.parametrize("kind", [Kind.DOC, Kind.XLS])

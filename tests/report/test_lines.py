@@ -69,12 +69,40 @@ def test_a_document_without_a_receipt(box: Box, delivered: bool) -> None:  # noq
     path.unlink()
 
 
+def test_a_document_of_which_no_order_is_known(box: Box) -> None:
+    """Without a receipt, and with a name that is no order's, it is told by its name, which can always be written."""
+    box.put("failed/my invoice \udcff.pdf")
+    found, wrong = line(box, delivered=False)
+    assert (found.order_id, found.file, found.state, wrong) == (None, r"my invoice \xff.pdf", "failed", False)
+
+
+@pytest.mark.parametrize(("delivered", "state"), [(True, "delivered"), (False, "failed")])
+def test_a_receipt_that_its_document_waits(box: Box, delivered: bool, state: str) -> None:  # noqa: FBT001 - parametrized
+    """Somebody moved a waiting document by hand, with its note: the folder tells what became of it; it is wrong."""
+    folder = "done" if delivered else "failed"
+    box.put(f"{folder}/{NAME}")
+    box.put(f"{folder}/{NAME}.json", written("waiting"))
+    found, wrong = line(box, delivered=delivered)
+    assert (found.state, found.finished_at, wrong) == (state, "", True)
+    assert found.remark == f"it lies in the {folder} folder, but its receipt says waiting"
+
+
+def test_a_receipt_that_knows_little(box: Box) -> None:
+    """Of a document that was refused unread there is no hash, and of a reason that is not the API's no code."""
+    error = Error(Source.VALIDATION, None, "incomplete", "The document is cut off", "hint")
+    box.put(f"failed/{NAME}")
+    box.put(f"failed/{NAME}.json", encode(msgspec.structs.replace(receipt("failed"), sha256=None, error=error)))
+    found, wrong = line(box, delivered=False)
+    assert (found.sha256, found.error_code, found.error_reason, wrong) == (None, None, "incomplete", False)
+
+
 def test_a_receipt_whose_document_is_gone(box: Box) -> None:
     """A delivery stays one, for its receipt proves it; a failure that was taken away is told as that."""
     box.put(f"done/{NAME}.json", written("done"))
     box.put(f"failed/{NAME}.json", written("failed"))
     found, wrong = line(box)
     assert (found.file, found.state, found.remark, wrong) == (NAME, "delivered", "the document is gone", False)
+    assert found.size == len(PDF)
     found, wrong = line(box, delivered=False)
     assert (found.file, found.state, found.remark, wrong) == (NAME, "taken_away", None, False)
 

@@ -19,6 +19,22 @@ FILE_NAMES = st.text(
 ).map(lambda text: os.fsdecode(os.fsencode(text.replace("/", "_"))[:255]))
 
 
+def test_a_document_keeps_its_name_where_it_can() -> None:
+    """An administrator finds a document in the work folder under its own name; where that is taken, with a number."""
+    assert list(islice(work_names("12345.pdf"), 3)) == ["12345.pdf", "12345.pdf~1~", "12345.pdf~2~"]
+    assert next(work_names("12345.pdf.json")) == "12345.pdf.json~1~"
+
+
+@pytest.mark.parametrize(("name", "cut"), [
+    ("x" * 251 + ".pdf", "x" * 236 + ".pdf"), ("1." + "x" * 246 + ".docx", "1." + "x" * 233 + ".docx"),
+    ("1." + "x" * 10, "1." + "x" * 10), ("x" * 244 + "." + "y" * 10, "x" * 229 + "." + "y" * 10),
+    ("x" * 243 + "." + "y" * 11, "x" * 240), ("." + "x" * 254, "." + "x" * 239), ("x" * 255, "x" * 240),
+])  # fmt: skip
+def test_a_long_name_is_cut_before_its_extension(name: str, cut: str) -> None:
+    """What is cut short keeps the extension by which a clerk's programs open it; what is none is cut as well."""
+    assert next(work_names(name)) == cut
+
+
 @given(FILE_NAMES)
 @example("\udcff.receipt-" + "x" * 240)
 @example("x.json~.2")
