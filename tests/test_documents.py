@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from invoice_watcher.invoice import Kind
 from invoice_watcher.metrics.figures import Figures
 from invoice_watcher.naming import TEMPORARY_NAMES
 from invoice_watcher.outcome import API_CODES, Fault
@@ -32,6 +33,14 @@ def test_every_error_code_is_explained() -> None:
     assert told.keys() == API_CODES.keys()
     assert [code for code, row in API_CODES.items() if row.reason not in told[code]] == []
     assert {row.fault for row in API_CODES.values()} <= {Fault.FILE, Fault.WORLD}
+
+
+def test_every_document_type_is_told() -> None:
+    """Whoever wonders whether a document is taken finds its extension in the README."""
+    told = re.findall(
+        r"`[^`.]*\.([a-z]+)`", _section("## What is dropped").partition("\n\n")[0].partition("Order ids")[0]
+    )
+    assert set(told) == set(Kind)
 
 
 def test_every_temporary_name_is_told() -> None:

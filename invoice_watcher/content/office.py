@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoice_watcher.content import ole2, ooxml, text
+from invoice_watcher.content import ole2, ooxml, text, zipped
 from invoice_watcher.content.refusal import is_unheard_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from invoice_watcher.content.view import View
     from invoice_watcher.invoice import Kind
 
-MAGICS = (ole2.MAGIC, *ooxml.MAGICS)
+MAGICS = (ole2.MAGIC, *zipped.MAGICS)
 OLD_MAGICS = (*MAGICS, *text.MAGICS)
 
 
@@ -25,7 +25,7 @@ def judge(view: View, kind: Kind) -> Finding | None:
     """Judge a .docx or .xlsx; None when it begins as none."""
     if found := _judge_container(view, kind):
         return found
-    return ooxml.judge(view, kind) if is_unheard_of(view.head) and ooxml.has_archive(view) else None
+    return ooxml.judge(view, kind) if is_unheard_of(view.head) and zipped.has_archive(view) else None
 
 
 def judge_old(view: View, kind: Kind) -> Finding | None:
@@ -36,4 +36,4 @@ def judge_old(view: View, kind: Kind) -> Finding | None:
 def _judge_container(view: View, kind: Kind) -> Finding | None:
     if ole2.begins(view.head):
         return ole2.judge(view)
-    return ooxml.judge(view, kind) if ooxml.begins(view.head) else None
+    return ooxml.judge(view, kind) if zipped.begins(view.head) else None
