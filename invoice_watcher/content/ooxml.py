@@ -1,7 +1,7 @@
 """Judges whether an Office Open XML document (.docx, .xlsx and kin) is all there, and is one.
 
-It is a ZIP archive (`zipped`) with a member `[Content_Types].xml` (ECMA-376 part 2). Pure but for reading; raises nothing
-on any bytes.
+It is a ZIP archive (`zipped`) with a member `[Content_Types].xml` (ECMA-376 part 2). Pure but for reading; raises
+nothing on any bytes.
 """
 
 from __future__ import annotations
