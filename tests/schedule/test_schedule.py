@@ -125,13 +125,19 @@ class ScheduleMachine(RuleBasedStateMachine):
         mine = ([task for task in self.claimed if task.invoice.lane == lane] for lane in lanes)
         return [min(tasks, key=lambda task: task.age_key) for tasks in mine]
 
-    def _free(self, *, least_probed: bool = False) -> Task | None:
-        """Give the oldest ready file whose order has nothing older anywhere; or of those the least often probed."""
+    def _free(self) -> list[Task]:
+        """Give of each order that has nothing older anywhere the oldest ready file."""
         blocked = self._busy() | {task.invoice.lane for task in self.claimed}
         oldest = {task.invoice.lane: task for task in sorted(self.ready, key=lambda task: task.age_key, reverse=True)}
-        free = [task for lane, task in oldest.items() if lane not in blocked]
-        often = self.probed if least_probed else Counter[str]()
-        return min(free, key=lambda task: (often[task.invoice.name], task.age_key), default=None)
+        return [task for lane, task in oldest.items() if lane not in blocked]
+
+    def _next_ready(self) -> list[Task]:
+        """Give the oldest of the backlog, and of the newcomers; which of these goes first is `test_turns`' matter."""
+        horizon = self.schedule._ready.horizon_ns
+        streams = {True: list[Task](), False: list[Task]()}
+        for task in self._free():
+            streams[horizon is not None and task.arrived_ns > horizon].append(task)
+        return [min(tasks, key=lambda task: task.age_key) for tasks in streams.values() if tasks]
 
     def _started(self, task: Task) -> None:
         assert task.invoice.lane not in self._busy(), "two files of one order under way"
@@ -174,14 +180,14 @@ class ScheduleMachine(RuleBasedStateMachine):
     def start(self, fresh: bool) -> None:  # noqa: FBT001 - Hypothesis passes it by name
         """What is due goes before what is new, and both by age."""
         due = [task for task in self._heads() if task.due <= self.now]
-        free = self._free() if fresh else None
+        free = self._next_ready() if fresh else []
         task = self.schedule.next(self.now, fresh=fresh)
         if due:
             assert task is not None
             assert task in due
             assert task.due == min(one.due for one in due)
         else:
-            assert task is free
+            assert task in free if free else task is None
         if task is not None:
             self._started(task)
 
@@ -189,7 +195,8 @@ class ScheduleMachine(RuleBasedStateMachine):
     def probe(self, fresh: bool) -> None:  # noqa: FBT001 - Hypothesis passes it by name
         """A probe is the file tried least, or a new one when that is wanted or there is no other."""
         head = min(self._heads(), key=lambda one: (one.failures, one.age_key), default=None)
-        free = self._free(least_probed=True) if fresh or head is None else None
+        ready = self._free() if fresh or head is None else []
+        free = min(ready, key=lambda task: (self.probed[task.invoice.name], task.age_key), default=None)
         task = self.schedule.least_tried(fresh=fresh)
         assert task is (free or head)
         if task is not None and not task.claimed:
@@ -245,7 +252,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert self.schedule.ready == len(self.ready)
         assert self.schedule.waiting == len(self.ready) + len(self.claimed)
         assert self.schedule.under_way == len(self.under_way)
-        assert self.schedule.startable == (self._free() is not None or bool(self._heads()))
+        assert self.schedule.startable == bool(self._free() or self._heads())
 
 
 TestScheduleMachine = ScheduleMachine.TestCase
