@@ -387,7 +387,7 @@ def test_failures_count_in_a_run_after_a_long_one() -> None:
     task = task_of("bad", 0, claimed=True)
     task.counted_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
     world.queue.resume(task, died=False)
-    for number in range(3):
+    for number in range(2):
         world.drop(f"good {number}")
         world.run(world.now + HOUR)
     assert "bad" in world.filed

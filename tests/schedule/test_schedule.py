@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from invoice_watcher.invoice import Invoice, Kind, OrderId
 from invoice_watcher.schedule import Schedule, Task
-from invoice_watcher.settling import Signature
+from invoice_watcher.settling import Entry, Signature
 
 
 def _task(order: str, arrived: int = 0, *, number: int = 0, due: float | None = None) -> Task:
@@ -274,3 +274,77 @@ def test_files_of_one_order_keep_their_order_whatever_turns_others_take() -> Non
         schedule.finished(task)
     assert [task for task in sent if task.invoice.lane == invoice.invoice.lane] == [invoice, others, correction]
     assert len(sent) == 103
+
+
+def test_what_was_sent_while_the_folder_was_looked_at_is_not_offered_again() -> None:
+    """A file that was seen early in a long look, and is delivered before its end, is not sent a second time."""
+    schedule = Schedule()
+    schedule.offer([_task("1"), _task("2", 1)])
+    schedule.selection(10, str)
+    sent = schedule.next(0)
+    assert sent is not None
+    schedule.finished(sent)
+    assert schedule.offer([_task("1"), _task("2", 1)]) == ["1-0.pdf"]
+    assert [task.invoice.lane for task in _drained(schedule, 0)] == ["2"]
+    schedule.finished(sent)
+    assert schedule.offer([_task("1")]) == [], "what lies there at the next look is another file"
+
+
+def test_new_files_keep_a_share_of_the_memory_beside_a_backlog() -> None:
+    """Of a folder that the memory cannot hold, what a clerk drops now is held as well as what lies there for days."""
+    schedule = Schedule()
+    schedule.offer([_task("1", 100)])
+    selection = schedule.selection(4, str)
+    for number in (*range(10), 200):
+        selection.add(Entry(number, f"{number}.pdf", 1000, Signature(1, 1, 1, number)))
+    assert 200 in {one.changed_ns for one in selection.chosen()}
+
+
+def test_a_file_that_waits_can_be_told_for_which() -> None:
+    """Of one order the file that is being sent goes first, else the oldest in the work folder."""
+    schedule = Schedule()
+    older, newer, ready = _task("1", 1, due=60), _task("1", 2, number=1, due=0), _task("1", 3, number=2)
+    schedule.offer([ready, _task("2", 4)])
+    assert schedule.ahead_of(ready) is None
+    schedule.add_claimed(newer)
+    schedule.add_claimed(older)
+    assert [schedule.ahead_of(task) for task in (older, newer, ready)] == [None, older, older]
+    assert schedule.next(60) is older
+    assert [schedule.ahead_of(task) for task in (older, newer, ready)] == [None, older, older]
+    assert [schedule.holds_under_way(task) for task in (older, newer, ready)] == [True, False, False]
+
+
+def test_what_is_only_looked_at_is_not_being_sent() -> None:
+    """A file that a worker checks during a pause still waits in the drop folder."""
+    schedule, task = Schedule(), _task("1")
+    schedule.offer([task])
+    task.look_only = True
+    schedule.start(task)
+    assert not schedule.holds_under_way(task)
+    assert schedule.is_busy("1")
+
+
+def test_a_file_that_lies_elsewhere_by_now_is_forgotten() -> None:
+    """Taken away, it keeps back nobody: the next of its order has its turn, and those behind it stay."""
+    schedule = Schedule()
+    first, second, third = (_task("1", number, number=number) for number in range(3))
+    schedule.offer([first, second, third])
+    schedule.withdraw(second)
+    assert schedule.ready == 2
+    schedule.withdraw(second)
+    schedule.withdraw(_task("9"))
+    assert schedule.ready == 2
+    schedule.withdraw(first)
+    assert _drained(schedule, 0) == [third]
+    assert (schedule.ready, schedule.startable) == (0, False)
+
+
+def test_an_older_file_that_is_found_later_goes_first() -> None:
+    """An invoice that turned up between two looks, and was dropped before the one that is next, is sent before it."""
+    schedule = Schedule()
+    correction, invoice = _task("1", 2, number=1), _task("1", 1)
+    schedule.offer([correction])
+    schedule.add_ready([invoice])
+    assert _drained(schedule, 0) == [invoice]
+    schedule.finished(invoice)
+    assert _drained(schedule, 0) == [correction]
