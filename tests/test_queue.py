@@ -11,7 +11,7 @@ from invoice_watcher.ending import Filed, NotReady, Waiting
 from invoice_watcher.outcome import Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
-from invoice_watcher.settling import GONE, Unready
+from invoice_watcher.settling import GONE, Signature, Unready
 from tests.support.world import (
     DAY,
     DELIVERED,
@@ -58,6 +58,7 @@ def test_file_that_alone_keeps_failing_is_put_aside(max_attempts: int, fewest: i
     assert others == fewest
     bad = world.filed["bad"]
     assert isinstance(bad, Rejected)
+    assert bad.problem.message == f"message (tried {len(world.calls_of('bad'))} times)"
     assert bad.problem.reason == "keeps_failing"
 
 
@@ -391,3 +392,44 @@ def test_failures_count_in_a_run_after_a_long_one() -> None:
         world.drop(f"good {number}")
         world.run(world.now + HOUR)
     assert "bad" in world.filed
+
+
+def test_probes_rotate_before_another_file_is_claimed() -> None:
+    """In an outage those that failed have a turn each before a new one has, and few are ever claimed."""
+    world = World(lambda _task, _now: failure())
+    world.drop(*(str(order) for order in range(100)))
+    world.run(DAY)
+    orders = [order for _, order in world.calls]
+    assert sorted(orders[:WORKERS]) == sorted(orders[WORKERS : 2 * WORKERS]), "each has its turn"
+    assert orders[2 * WORKERS] not in orders[: 2 * WORKERS]
+    assert world.claimed() == len(set(orders)) == 2 * WORKERS
+
+
+def test_a_file_that_does_not_fit_on_the_disk_takes_turns_with_those_that_failed() -> None:
+    """With a full disk one new file is tried for each round of the claimed ones, for a smaller one may fit."""
+    queue = Queue(RULES, WORKERS, LARGEST)
+    for number in (1, 2):
+        queue.schedule.add_claimed(task_of(f"claimed {number}", number, claimed=True))
+    queue.schedule.offer(task_of(f"new {number}", number) for number in range(9))
+    sent, now = [], 0.0
+    for _ in range(10):
+        task = queue.next(now)
+        assert task is not None
+        sent.append(task.invoice.lane.partition(" ")[0])
+        queue.report(task, Waiting(failure(Fault.OURS, reached=False)), now, 1.0)
+        now += 1000.0
+    assert sent[1:] == ["claimed", "claimed", "new"] * 3
+
+
+@pytest.mark.parametrize(("fault", "looked_at"), [(Fault.OPERATOR, True), (Fault.WORLD, True), (Fault.OURS, False)])
+def test_what_is_dropped_in_a_pause_is_looked_at(fault: Fault, looked_at: bool) -> None:  # noqa: FBT001 - a case
+    """Whether it is an invoice needs no API to see; where this machine cannot file anything, it waits."""
+    queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure(fault, 60.0)), 0, 0.5)
+    new = task_of("2", 2)
+    new.signature = Signature(1, 1, 1, 1)
+    queue.schedule.offer([new])
+    assert queue.next(1) is (new if looked_at else None)
+    assert new.look_only is looked_at

@@ -281,7 +281,8 @@ class Queue:
     def _probes_fresh(self, pause: Pause) -> bool:
         """Whether the next probe is a file from the drop folder: the claimed ones may all be what the API cannot bear.
 
-        One for each round of the claimed ones, and a bounded number, for files should stay where people see them.
+        One for each round of the claimed ones; where it fails and is claimed by that, another new one is next, up to a
+        bounded number, for files should stay where people see them.
         """
         claimed = sum(1 for _ in self.schedule.claimed())
         return pause.rotate and claimed < 2 * max(self._workers, IN_A_ROW) and pause.probes % (claimed + 1) == claimed

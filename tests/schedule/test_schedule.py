@@ -329,6 +329,7 @@ def test_a_file_that_lies_elsewhere_by_now_is_forgotten() -> None:
     schedule = Schedule()
     first, second, third = (_task("1", number, number=number) for number in range(3))
     schedule.offer([first, second, third])
+    assert schedule.ready_tasks() == [first, second, third]
     schedule.withdraw(second)
     assert schedule.ready == 2
     schedule.withdraw(second)
