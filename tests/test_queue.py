@@ -433,3 +433,37 @@ def test_what_is_dropped_in_a_pause_is_looked_at(fault: Fault, looked_at: bool) 
     queue.schedule.offer([new])
     assert queue.next(1) is (new if looked_at else None)
     assert new.look_only is looked_at
+
+
+def test_a_full_disk_is_tried_ever_more_rarely_though_the_api_answers() -> None:
+    """What the API took, and cannot be filed, is no sign that this machine is well: the pause goes on as it was."""
+    queue, now = Queue(RULES, WORKERS, LARGEST), 0.0
+    for number in range(4):
+        queue.schedule.add_claimed(task_of(str(number), number, claimed=True))
+    for probes in range(4):
+        task = queue.next(now)
+        assert task is not None
+        task.decision = Decision(DELIVERED, "sha256")
+        queue.report(task, Waiting(failure(Fault.OURS, reached=False), DELIVERED), now, 1.0)
+        assert queue.pause is not None
+        assert queue.pause.probes == probes
+        now += 1000.0
+
+
+def test_a_link_that_cannot_be_fetched_does_not_prove_the_api_code() -> None:
+    """Only a delivery does: a 101 that comes after it may still be the configuration's fault."""
+    queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure(code=105)), 0, 0.5)
+    assert queue.may_hold
+
+
+def test_a_short_patience_is_kept() -> None:
+    """With `retry.initial` and `retry.max` below a second, what failed is sent again within it."""
+    queue, task = Queue(RetryRules(0.25, 0.25, 10), WORKERS, LARGEST), task_of("1", 1, claimed=True)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure()), 0, 0.5)
+    assert queue.wake_at() == 0.25
+    assert queue.next(0.25) is task

@@ -349,3 +349,15 @@ def test_an_older_file_that_is_found_later_goes_first() -> None:
     assert _drained(schedule, 0) == [invoice]
     schedule.finished(invoice)
     assert _drained(schedule, 0) == [correction]
+
+
+def test_probes_go_round_the_files_of_the_drop_folder() -> None:
+    """None has a third turn before each has had two, for one of them may be what the disk has room for."""
+    schedule, tasks, probed = Schedule(), [_task(str(number), number) for number in range(3)], []
+    for _ in range(9):
+        schedule.offer(tasks)
+        probe = schedule.least_tried(fresh=True)
+        assert probe is not None
+        probed.append(probe)
+        schedule.finished(probe)
+    assert probed == tasks * 3

@@ -137,6 +137,14 @@ def test_after_a_pause_all_go_in_their_order() -> None:
     assert given_out(turns) == arrived
 
 
+def test_what_arrives_after_a_pause_passes_what_lay_there() -> None:
+    """A clerk's file that is found between two looks goes out within four places, as ever."""
+    turns, new = at_start(*(task(number) for number in range(100))), task(1000)
+    turns.begin_anew()
+    turns.add(new)
+    assert new in given_out(turns, 4)
+
+
 def test_who_waits_for_another_file_of_its_order_loses_no_turn() -> None:
     """What was taken out but could not be sent is no turn: its owner is next again."""
     turns, anna, bob = at_start(), task(1, ANNA), task(2, BOB)
