@@ -156,7 +156,7 @@ class Queue:
             case NotReady(unready=unready) if task.claimed and unready is not GONE:
                 self._changed(task, now, (unready.needs_person and unready.wait) or _CHANGED_AGAIN)
             case NotReady():
-                self._set_gate(self._breaker.withdrawn(lane), now)
+                self._breaker = self._breaker.withdrawn(lane)
         self._release_held(now, chance)
 
     def _set_gate(self, breaker: Breaker, now: float) -> None:
@@ -173,9 +173,8 @@ class Queue:
 
     def _changed(self, task: Task, now: float, wait: float = _CHANGED_AGAIN) -> None:
         """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
-        due = now + _CHANGED_AGAIN
         task.failures += self.pause is not None
-        self._set_gate(self._breaker.withdrawn(task.invoice.lane, due if task.claimed else now), now)
+        self._breaker = self._breaker.withdrawn(task.invoice.lane, now + _CHANGED_AGAIN)
         self._again(task, now + wait)
 
     def _hear_unfiled(self, task: Task, report: Report, now: float) -> None:
@@ -189,7 +188,7 @@ class Queue:
             self._answered(task, now, delivered=False)
             self._strike(task, outcome, MOST_DOWNLOADS)
         else:
-            self._set_gate(self._breaker.deferred(task.invoice.lane, outcome, now, chance), now)
+            self._breaker = self._breaker.deferred(task.invoice.lane, outcome, now, chance)
             if self.pause is None and self._answers > task.counted_at:
                 self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
         wait = max(self._back_off(task, chance), outcome.retry_after or 0.0)
