@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoice_watcher.queue.inspection import Inspection
+from invoice_watcher.queue.inspection import QUICKLY_READ, Inspection
 from invoice_watcher.schedule import Schedule, Task
 from invoice_watcher.settling import Signature
 from tests.support.box import LARGEST
@@ -38,6 +38,7 @@ def test_each_file_is_looked_at_once() -> None:
     schedule.offer([task])
     inspection = Inspection(schedule, LARGEST)
     assert inspection.next() is task
+    assert task.look_only, "it would be sent"
     schedule.finished(task)
     inspection.fit(task)
     schedule.offer([task])
@@ -45,3 +46,35 @@ def test_each_file_is_looked_at_once() -> None:
     anew = _dropped("1", 2)
     schedule.offer([anew])
     assert inspection.next() is anew
+
+
+def test_in_the_next_pause_each_file_is_looked_at_again() -> None:
+    """What was found fit in an earlier pause may be unfit by other rules now, though nothing new was dropped since."""
+    schedule, task = Schedule(), _dropped("1", 1)
+    schedule.offer([task])
+    inspection = Inspection(schedule, LARGEST)
+    for _ in range(2):
+        assert inspection.next() is task
+        schedule.finished(task)
+        inspection.fit(task)
+        assert inspection.next() is None
+        inspection.end()
+
+
+def test_files_of_one_order_are_looked_at_one_after_another() -> None:
+    """While one is looked at, the other waits: a rejection of both at once could file the younger before the older."""
+    schedule, tasks = Schedule(), [_dropped("1", 1), _dropped("1", 2)]
+    schedule.offer(tasks)
+    inspection = Inspection(schedule, LARGEST)
+    assert [inspection.next(), inspection.next()] == [tasks[0], None]
+
+
+def test_what_takes_long_to_read_is_not_looked_at() -> None:
+    """Up to 1 MiB is read in a moment, and what is larger than an invoice may be is not read at all."""
+    sizes = [1, QUICKLY_READ, QUICKLY_READ + 1, LARGEST, LARGEST + 1]
+    schedule, tasks = Schedule(), [_dropped(str(number), number) for number in range(len(sizes))]
+    for task, size in zip(tasks, sizes, strict=True):
+        task.signature = Signature(1, size, 1, 1)
+    schedule.offer(tasks)
+    inspection = Inspection(schedule, LARGEST)
+    assert list(iter(inspection.next, None)) == [tasks[0], tasks[1], tasks[4]]

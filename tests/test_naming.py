@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from invoice_watcher.config import ORDER_ID_PATTERN
+from invoice_watcher.config import ORDER_ID_PATTERN, Config
 from invoice_watcher.invoice import Invoice, Kind, OrderId
-from invoice_watcher.naming import Naming, ignoring_pattern, is_numbered, numbered
+from invoice_watcher.naming import Naming, ignoring_pattern, is_numbered, naming_of, numbered
 
 DEFAULT = Naming.of(ORDER_ID_PATTERN.pattern, own_names=["status.html"])
 
@@ -229,6 +231,24 @@ def test_every_name_has_a_next_one(name: str, tries: int) -> None:
     assert len(set(candidates)) == len(candidates)
 
 
+def test_the_configuration_says_what_is_left_alone() -> None:
+    """The status page, while it is written too, and what `ignore` names; the watch hears nothing of the page alone."""
+    config = Config(
+        drop_dir=Path("/srv"), status_page="page.html", ignore=("*.draft",), order_id_pattern=re.compile("[a-z]+")
+    )
+    naming = naming_of(config)
+    assert naming.own == {"page.html", ".invoice-watcher-page"}
+    assert all(map(naming.is_ignored, [*naming.own, "x.draft", "x.tmp"]))
+    assert (naming.read("abc.pdf").order_id, naming.read("123.pdf").order_id) == ("abc", None)
+
+
+def test_without_a_status_page_no_name_is_the_programs_own() -> None:
+    """A file that is called as the page would be is judged, and answered, where none is written."""
+    naming = naming_of(Config(drop_dir=Path("/srv"), status_page=None))
+    assert naming.own == frozenset()
+    assert not naming.is_ignored("status.html")
+
+
 @given(ANY_NAME)
 def test_any_name_has_one_reading(name: str) -> None:
     """Whatever a stranger calls a file, it is left alone or read, the same way each time, and nothing breaks."""
@@ -245,10 +265,11 @@ def test_any_name_has_one_reading(name: str) -> None:
 
 @given(ANY_NAME | st.from_regex(r"[A-Z]{1,3}[0-9]{1,4}([._][0-9]+)?(\.pdf)?", fullmatch=True))
 def test_the_queue_of_a_readable_name_is_known_sooner(name: str) -> None:
-    """Where a name holds an order, both ways of reading it agree on whose turn its file waits for."""
-    for naming in (DEFAULT, Naming.of("(?P<order_id>[A-Z]+)[0-9]*"), Naming.of("[0-9]+|(?P<order_id>[A-Z]+[0-9]*)_.*")):
-        invoice = naming.read(name)
-        assert invoice.order_id is None or naming.lane_of(name) == invoice.lane
+    """Where a name holds an order, both ways of reading it agree on its lane; any other has one too."""
+    patterns = ("(?P<order_id>[A-Z]+)[0-9]*", "[0-9]+|(?P<order_id>[A-Z]+[0-9]*)_.*", "[A-Z0-9.]+")
+    for naming in (DEFAULT, *map(Naming.of, patterns)):
+        invoice, lane = naming.read(name), naming.lane_of(name)
+        assert invoice.order_id is None or lane == invoice.lane
 
 
 @given(ANY_NAME, st.lists(ANY_NAME, max_size=3), st.lists(ANY_NAME, max_size=3))

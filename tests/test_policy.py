@@ -169,7 +169,7 @@ def test_a_gateway_that_lost_the_answer_leaves_doubt(status: int) -> None:
     assert deferred(status, BODIES["web page"]).in_doubt
 
 
-@pytest.mark.parametrize("status", [301, 308, 401, 403, 404, 408, 429, 500, 503, 599, 999])
+@pytest.mark.parametrize("status", [300, 301, 308, 401, 403, 404, 408, 429, 500, 503, 599, 999])
 def test_a_clear_refusal_leaves_no_doubt(status: int) -> None:
     """A document that the API itself refused has not arrived: sending it again puts nothing in doubt."""
     assert not deferred(status).in_doubt
@@ -187,7 +187,7 @@ def test_a_documented_code_decides_at_any_status(code: int, status: int) -> None
         assert isinstance(outcome, Rejected)
     reason = API_CODES[code].reason
     assert outcome.problem == Problem(Source.API, code, reason, "in its own words", hint_for(reason))
-    assert outcome.http_status == status
+    assert (outcome.http_status, outcome.response) == (status, error(code, "in its own words").decode())
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_an_unknown_code_is_judged_by_its_status(code: int, status: int) -> None
 
 
 @pytest.mark.parametrize("status", range(300, 400))
-@pytest.mark.parametrize("body", [b"", b"{}", error(103, "Closed"), error(100)])
+@pytest.mark.parametrize("body", [b"", b"{}", error(103, "Closed"), error(100), BODIES["web page"]])
 def test_a_redirect_is_never_an_answer(status: int, body: bytes) -> None:
     """Whoever answers in the API's place cannot have a document filed away, neither as done nor as failed."""
     outcome = deferred(status, body)
@@ -339,6 +339,15 @@ def test_what_the_uploader_ended_itself_is_the_worlds_fault(name: str, reason: s
     """The deadline, a stop, or no connection: the document waits."""
     outcome = judge_network_fault((name,), in_doubt=False, reached=False)
     assert (outcome.fault, outcome.problem.reason) == (Fault.WORLD, reason)
+
+
+def test_a_broken_exchange_is_told_with_the_systems_own_words() -> None:
+    """The administrator reads what the system said of it behind our sentence, where it said anything."""
+    told, untold = (
+        judge_network_fault(("NotConnected",), in_doubt=False, reached=False, **detail).problem.message
+        for detail in ({"detail": "Connection refused"}, {})
+    )
+    assert (told, untold) == ("The API cannot be reached: Connection refused", "The API cannot be reached")
 
 
 @given(class_names=st.lists(st.text()).map(tuple), in_doubt=st.booleans(), reached=st.booleans())

@@ -11,7 +11,7 @@ from invoice_watcher.ending import Filed, NotReady, Waiting
 from invoice_watcher.outcome import Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
-from invoice_watcher.settling import GONE, Unready
+from invoice_watcher.settling import GONE, Signature, Unready
 from tests.support.world import (
     DAY,
     DELIVERED,
@@ -58,6 +58,7 @@ def test_file_that_alone_keeps_failing_is_put_aside(max_attempts: int, fewest: i
     assert others == fewest
     bad = world.filed["bad"]
     assert isinstance(bad, Rejected)
+    assert bad.problem.message == f"message (tried {len(world.calls_of('bad'))} times)"
     assert bad.problem.reason == "keeps_failing"
 
 
@@ -387,7 +388,82 @@ def test_failures_count_in_a_run_after_a_long_one() -> None:
     task = task_of("bad", 0, claimed=True)
     task.counted_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
     world.queue.resume(task, died=False)
-    for number in range(3):
+    for number in range(2):
         world.drop(f"good {number}")
         world.run(world.now + HOUR)
     assert "bad" in world.filed
+
+
+def test_probes_rotate_before_another_file_is_claimed() -> None:
+    """In an outage those that failed have a turn each before a new one has, and few are ever claimed."""
+    world = World(lambda _task, _now: failure())
+    world.drop(*(str(order) for order in range(100)))
+    world.run(DAY)
+    orders = [order for _, order in world.calls]
+    assert sorted(orders[:WORKERS]) == sorted(orders[WORKERS : 2 * WORKERS]), "each has its turn"
+    assert orders[2 * WORKERS] not in orders[: 2 * WORKERS]
+    assert world.claimed() == len(set(orders)) == 2 * WORKERS
+
+
+def test_a_file_that_does_not_fit_on_the_disk_takes_turns_with_those_that_failed() -> None:
+    """With a full disk one new file is tried for each round of the claimed ones, for a smaller one may fit."""
+    queue = Queue(RULES, WORKERS, LARGEST)
+    for number in (1, 2):
+        queue.schedule.add_claimed(task_of(f"claimed {number}", number, claimed=True))
+    queue.schedule.offer(task_of(f"new {number}", number) for number in range(9))
+    sent, now = [], 0.0
+    for _ in range(10):
+        task = queue.next(now)
+        assert task is not None
+        sent.append(task.invoice.lane.partition(" ")[0])
+        queue.report(task, Waiting(failure(Fault.OURS, reached=False)), now, 1.0)
+        now += 1000.0
+    assert sent[1:] == ["claimed", "claimed", "new"] * 3
+
+
+@pytest.mark.parametrize(("fault", "looked_at"), [(Fault.OPERATOR, True), (Fault.WORLD, True), (Fault.OURS, False)])
+def test_what_is_dropped_in_a_pause_is_looked_at(fault: Fault, looked_at: bool) -> None:  # noqa: FBT001 - a case
+    """Whether it is an invoice needs no API to see; where this machine cannot file anything, it waits."""
+    queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure(fault, 60.0)), 0, 0.5)
+    new = task_of("2", 2)
+    new.signature = Signature(1, 1, 1, 1)
+    queue.schedule.offer([new])
+    assert queue.next(1) is (new if looked_at else None)
+    assert new.look_only is looked_at
+
+
+def test_a_full_disk_is_tried_ever_more_rarely_though_the_api_answers() -> None:
+    """What the API took, and cannot be filed, is no sign that this machine is well: the pause goes on as it was."""
+    queue, now = Queue(RULES, WORKERS, LARGEST), 0.0
+    for number in range(4):
+        queue.schedule.add_claimed(task_of(str(number), number, claimed=True))
+    for probes in range(4):
+        task = queue.next(now)
+        assert task is not None
+        task.decision = Decision(DELIVERED, "sha256")
+        queue.report(task, Waiting(failure(Fault.OURS, reached=False), DELIVERED), now, 1.0)
+        assert queue.pause is not None
+        assert queue.pause.probes == probes
+        now += 1000.0
+
+
+def test_a_link_that_cannot_be_fetched_does_not_prove_the_api_code() -> None:
+    """Only a delivery does: a 101 that comes after it may still be the configuration's fault."""
+    queue, task = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure(code=105)), 0, 0.5)
+    assert queue.may_hold
+
+
+def test_a_short_patience_is_kept() -> None:
+    """With `retry.initial` and `retry.max` below a second, what failed is sent again within it."""
+    queue, task = Queue(RetryRules(0.25, 0.25, 10), WORKERS, LARGEST), task_of("1", 1, claimed=True)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure()), 0, 0.5)
+    assert queue.wake_at() == 0.25
+    assert queue.next(0.25) is task

@@ -8,7 +8,7 @@ import pytest
 
 from invoice_watcher.outcome import Rejected
 from invoice_watcher.queue.suspects import MOST_CRASHES
-from tests.support.world import DAY, DELIVERED, World, all_but, failure, task_of
+from tests.support.world import DAY, DELIVERED, RULES, World, all_but, failure, task_of
 
 if TYPE_CHECKING:
     from invoice_watcher.outcome import Deferred
@@ -84,6 +84,8 @@ def test_a_suspect_that_meets_an_outage_waits_like_any_other(fault: Deferred) ->
     world.drop("x")
     world.run(DAY)
     assert world.filed == {}
+    (third, _), (fourth, _), (fifth, _) = world.calls[2:5]
+    assert fifth - fourth > fourth - third >= RULES.initial, "probes become rarer"
     world.run(2 * DAY)
     assert set(world.filed) == set("abcdex")
     assert poison(world) == []

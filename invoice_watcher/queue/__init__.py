@@ -156,7 +156,7 @@ class Queue:
             case NotReady(unready=unready) if task.claimed and unready is not GONE:
                 self._changed(task, now, (unready.needs_person and unready.wait) or _CHANGED_AGAIN)
             case NotReady():
-                self._set_gate(self._breaker.withdrawn(lane), now)
+                self._breaker = self._breaker.withdrawn(lane)
         self._release_held(now, chance)
 
     def _set_gate(self, breaker: Breaker, now: float) -> None:
@@ -173,9 +173,8 @@ class Queue:
 
     def _changed(self, task: Task, now: float, wait: float = _CHANGED_AGAIN) -> None:
         """It came to nothing, and may be whole in a moment; as a probe it has had its turn, and others come first."""
-        due = now + _CHANGED_AGAIN
         task.failures += self.pause is not None
-        self._set_gate(self._breaker.withdrawn(task.invoice.lane, due if task.claimed else now), now)
+        self._breaker = self._breaker.withdrawn(task.invoice.lane, now + _CHANGED_AGAIN)
         self._again(task, now + wait)
 
     def _hear_unfiled(self, task: Task, report: Report, now: float) -> None:
@@ -189,7 +188,7 @@ class Queue:
             self._answered(task, now, delivered=False)
             self._strike(task, outcome, MOST_DOWNLOADS)
         else:
-            self._set_gate(self._breaker.deferred(task.invoice.lane, outcome, now, chance), now)
+            self._breaker = self._breaker.deferred(task.invoice.lane, outcome, now, chance)
             if self.pause is None and self._answers > task.counted_at:
                 self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
         wait = max(self._back_off(task, chance), outcome.retry_after or 0.0)
@@ -281,7 +280,8 @@ class Queue:
     def _probes_fresh(self, pause: Pause) -> bool:
         """Whether the next probe is a file from the drop folder: the claimed ones may all be what the API cannot bear.
 
-        One for each round of the claimed ones, and a bounded number, for files should stay where people see them.
+        One for each round of the claimed ones; where it fails and is claimed by that, another new one is next, up to a
+        bounded number, for files should stay where people see them.
         """
         claimed = sum(1 for _ in self.schedule.claimed())
         return pause.rotate and claimed < 2 * max(self._workers, IN_A_ROW) and pause.probes % (claimed + 1) == claimed

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 ANNA, BOB = 1001, 1002
 
-# When each of some files arrived, of which order it is, and who dropped it.
-folders = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("12345"), st.sampled_from([ANNA, BOB])), max_size=40)
+# When each of some files arrived (a clock may have stood before 1970), of which order it is, and who dropped it.
+folders = st.lists(st.tuples(st.integers(-5, 30), st.sampled_from("12345"), st.sampled_from([ANNA, BOB])), max_size=40)
 
 
 def lane_of(name: str) -> str:

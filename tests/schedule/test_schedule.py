@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from invoice_watcher.invoice import Invoice, Kind, OrderId
 from invoice_watcher.schedule import Schedule, Task
-from invoice_watcher.settling import Signature
+from invoice_watcher.settling import Entry, Signature
 
 
 def _task(order: str, arrived: int = 0, *, number: int = 0, due: float | None = None) -> Task:
@@ -126,13 +126,19 @@ class ScheduleMachine(RuleBasedStateMachine):
         mine = ([task for task in self.claimed if task.invoice.lane == lane] for lane in lanes)
         return [min(tasks, key=lambda task: task.age_key) for tasks in mine]
 
-    def _free(self, *, least_probed: bool = False) -> Task | None:
-        """Give the oldest ready file whose order has nothing older anywhere; or of those the least often probed."""
+    def _free(self) -> list[Task]:
+        """Give of each order that has nothing older anywhere the oldest ready file."""
         blocked = self._busy() | {task.invoice.lane for task in self.claimed}
         oldest = {task.invoice.lane: task for task in sorted(self.ready, key=lambda task: task.age_key, reverse=True)}
-        free = [task for lane, task in oldest.items() if lane not in blocked]
-        often = self.probed if least_probed else Counter[str]()
-        return min(free, key=lambda task: (often[task.invoice.name], task.age_key), default=None)
+        return [task for lane, task in oldest.items() if lane not in blocked]
+
+    def _next_ready(self) -> list[Task]:
+        """Give the oldest of the backlog, and of the newcomers; which of these goes first is `test_turns`' matter."""
+        horizon = self.schedule._ready.horizon_ns
+        streams = {True: list[Task](), False: list[Task]()}
+        for task in self._free():
+            streams[horizon is not None and task.arrived_ns > horizon].append(task)
+        return [min(tasks, key=lambda task: task.age_key) for tasks in streams.values() if tasks]
 
     def _started(self, task: Task) -> None:
         assert task.invoice.lane not in self._busy(), "two files of one order under way"
@@ -175,14 +181,14 @@ class ScheduleMachine(RuleBasedStateMachine):
     def start(self, fresh: bool) -> None:  # noqa: FBT001 - Hypothesis passes it by name
         """What is due goes before what is new, and both by age."""
         due = [task for task in self._heads() if task.due <= self.now]
-        free = self._free() if fresh else None
+        free = self._next_ready() if fresh else []
         task = self.schedule.next(self.now, fresh=fresh)
         if due:
             assert task is not None
             assert task in due
             assert task.due == min(one.due for one in due)
         else:
-            assert task is free
+            assert task in free if free else task is None
         if task is not None:
             self._started(task)
 
@@ -190,7 +196,8 @@ class ScheduleMachine(RuleBasedStateMachine):
     def probe(self, fresh: bool) -> None:  # noqa: FBT001 - Hypothesis passes it by name
         """A probe is the file tried least, or a new one when that is wanted or there is no other."""
         head = min(self._heads(), key=lambda one: (one.failures, one.age_key), default=None)
-        free = self._free(least_probed=True) if fresh or head is None else None
+        ready = self._free() if fresh or head is None else []
+        free = min(ready, key=lambda task: (self.probed[task.invoice.name], task.age_key), default=None)
         task = self.schedule.least_tried(fresh=fresh)
         assert task is (free or head)
         if task is not None and not task.claimed:
@@ -246,7 +253,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         assert self.schedule.ready == len(self.ready)
         assert self.schedule.waiting == len(self.ready) + len(self.claimed)
         assert self.schedule.under_way == len(self.under_way)
-        assert self.schedule.startable == (self._free() is not None or bool(self._heads()))
+        assert self.schedule.startable == bool(self._free() or self._heads())
 
 
 TestScheduleMachine = pytest.mark.slow(ScheduleMachine.TestCase)
@@ -268,3 +275,90 @@ def test_files_of_one_order_keep_their_order_whatever_turns_others_take() -> Non
         schedule.finished(task)
     assert [task for task in sent if task.invoice.lane == invoice.invoice.lane] == [invoice, others, correction]
     assert len(sent) == 103
+
+
+def test_what_was_sent_while_the_folder_was_looked_at_is_not_offered_again() -> None:
+    """A file that was seen early in a long look, and is delivered before its end, is not sent a second time."""
+    schedule = Schedule()
+    schedule.offer([_task("1"), _task("2", 1)])
+    schedule.selection(10, str)
+    sent = schedule.next(0)
+    assert sent is not None
+    schedule.finished(sent)
+    assert schedule.offer([_task("1"), _task("2", 1)]) == ["1-0.pdf"]
+    assert [task.invoice.lane for task in _drained(schedule, 0)] == ["2"]
+    schedule.finished(sent)
+    assert schedule.offer([_task("1")]) == [], "what lies there at the next look is another file"
+
+
+def test_new_files_keep_a_share_of_the_memory_beside_a_backlog() -> None:
+    """Of a folder that the memory cannot hold, what a clerk drops now is held as well as what lies there for days."""
+    schedule = Schedule()
+    schedule.offer([_task("1", 100)])
+    selection = schedule.selection(4, str)
+    for number in (*range(10), 200):
+        selection.add(Entry(number, f"{number}.pdf", 1000, Signature(1, 1, 1, number)))
+    assert 200 in {one.changed_ns for one in selection.chosen()}
+
+
+def test_a_file_that_waits_can_be_told_for_which() -> None:
+    """Of one order the file that is being sent goes first, else the oldest in the work folder."""
+    schedule = Schedule()
+    older, newer, ready = _task("1", 1, due=60), _task("1", 2, number=1, due=0), _task("1", 3, number=2)
+    schedule.offer([ready, _task("2", 4)])
+    assert schedule.ahead_of(ready) is None
+    schedule.add_claimed(newer)
+    schedule.add_claimed(older)
+    assert [schedule.ahead_of(task) for task in (older, newer, ready)] == [None, older, older]
+    assert schedule.next(60) is older
+    assert [schedule.ahead_of(task) for task in (older, newer, ready)] == [None, older, older]
+    assert [schedule.holds_under_way(task) for task in (older, newer, ready)] == [True, False, False]
+
+
+def test_what_is_only_looked_at_is_not_being_sent() -> None:
+    """A file that a worker checks during a pause still waits in the drop folder."""
+    schedule, task = Schedule(), _task("1")
+    schedule.offer([task])
+    task.look_only = True
+    schedule.start(task)
+    assert not schedule.holds_under_way(task)
+    assert schedule.is_busy("1")
+
+
+def test_a_file_that_lies_elsewhere_by_now_is_forgotten() -> None:
+    """Taken away, it keeps back nobody: the next of its order has its turn, and those behind it stay."""
+    schedule = Schedule()
+    first, second, third = (_task("1", number, number=number) for number in range(3))
+    schedule.offer([first, second, third])
+    assert schedule.ready_tasks() == [first, second, third]
+    schedule.withdraw(second)
+    assert schedule.ready == 2
+    schedule.withdraw(second)
+    schedule.withdraw(_task("9"))
+    assert schedule.ready == 2
+    schedule.withdraw(first)
+    assert _drained(schedule, 0) == [third]
+    assert (schedule.ready, schedule.startable) == (0, False)
+
+
+def test_an_older_file_that_is_found_later_goes_first() -> None:
+    """An invoice that turned up between two looks, and was dropped before the one that is next, is sent before it."""
+    schedule = Schedule()
+    correction, invoice = _task("1", 2, number=1), _task("1", 1)
+    schedule.offer([correction])
+    schedule.add_ready([invoice])
+    assert _drained(schedule, 0) == [invoice]
+    schedule.finished(invoice)
+    assert _drained(schedule, 0) == [correction]
+
+
+def test_probes_go_round_the_files_of_the_drop_folder() -> None:
+    """None has a third turn before each has had two, for one of them may be what the disk has room for."""
+    schedule, tasks, probed = Schedule(), [_task(str(number), number) for number in range(3)], []
+    for _ in range(9):
+        schedule.offer(tasks)
+        probe = schedule.least_tried(fresh=True)
+        assert probe is not None
+        probed.append(probe)
+        schedule.finished(probe)
+    assert probed == tasks * 3

@@ -31,6 +31,13 @@ def tasks(found: list[tuple[int, int]]) -> list[Task]:
     return [task(arrived, owner) for arrived, owner in found]
 
 
+def entries(found: list[tuple[int, int]]) -> list[Entry]:
+    """Give them as a scan sees them."""
+    return [
+        Entry(arrived, str(number), owner, Signature(1, 1, 1, arrived)) for number, (arrived, owner) in enumerate(found)
+    ]
+
+
 def given_out(turns: Turns, most: int | None = None) -> list[Task]:
     """Take out so many, each of which has its turn."""
 
@@ -130,6 +137,14 @@ def test_after_a_pause_all_go_in_their_order() -> None:
     assert given_out(turns) == arrived
 
 
+def test_what_arrives_after_a_pause_passes_what_lay_there() -> None:
+    """A clerk's file that is found between two looks goes out within four places, as ever."""
+    turns, new = at_start(*(task(number) for number in range(100))), task(1000)
+    turns.begin_anew()
+    turns.add(new)
+    assert new in given_out(turns, 4)
+
+
 def test_who_waits_for_another_file_of_its_order_loses_no_turn() -> None:
     """What was taken out but could not be sent is no turn: its owner is next again."""
     turns, anna, bob = at_start(), task(1, ANNA), task(2, BOB)
@@ -155,12 +170,10 @@ def test_one_can_be_taken_away() -> None:
 def test_each_part_keeps_its_oldest(found: list[tuple[int, int]], most: int, horizon: int | None) -> None:
     """Of more files than the memory may hold, those of one owner are forgotten, the youngest, and not the others'."""
     selection = Selection(most, horizon, str)
-    entries = [
-        Entry(arrived, str(number), owner, Signature(1, 1, 1, arrived)) for number, (arrived, owner) in enumerate(found)
-    ]
     parts = defaultdict(list)
-    for one in entries:
+    for added, one in enumerate(entries(found), 1):
         selection.add(one)
+        assert added - len(selection.beyond) <= most + most // 4, "more is held than may be"
         parts[horizon is not None and one.changed_ns > horizon, one.owner].append(one)
     chosen = selection.chosen()
     assert len(chosen) == min(most, len(found))
@@ -170,6 +183,22 @@ def test_each_part_keeps_its_oldest(found: list[tuple[int, int]], most: int, hor
         kept = sorted(set(chosen) & set(part))
         assert kept == sorted(part)[: len(kept)]
         assert len(kept) >= min(len(part), most // len(parts))
+
+
+@given(found=arrivals, most=st.integers(6, 40), again=st.sets(st.integers(0, 59)))
+def test_what_changed_during_a_look_is_held_once(found: list[tuple[int, int]], most: int, again: set[int]) -> None:
+    """A file that was seen, and written anew before the look was over, counts once, as it is by now."""
+    selection, seen = Selection(most, None, str), entries(found)
+    for one in seen:
+        selection.add(one)
+    anew = [one._replace(changed_ns=100) for one in seen if int(one.name) in again]
+    selection.see_again({one.name for one in anew}, anew)
+    chosen = selection.chosen()
+    names = [one.name for one in chosen]
+    assert len(names) == len(set(names)) <= most
+    assert not {one for one in seen if int(one.name) in again}.intersection(chosen)
+    if len(found) <= most:
+        assert sorted(chosen) == sorted({one.name: one for one in [*seen, *anew]}.values())
 
 
 def test_what_was_seen_between_two_scans_is_backlog_when_a_pause_ends() -> None:
