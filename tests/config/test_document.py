@@ -75,6 +75,14 @@ def test_what_is_no_configuration_is_told_once_and_with_its_line(text: str, expe
     assert fault(text).startswith(expected)
 
 
+def test_as_much_is_read_as_is_said() -> None:
+    """A document of 64 KiB, ten levels deep, is read; one byte more, or one level more, is no configuration."""
+    assert read("a: " + "x" * (64 * 1024 - 3), "c.yaml")
+    assert "64 KiB" in fault("a: " + "x" * (64 * 1024 - 2))
+    assert read("a: " + "[" * 9 + "x" + "]" * 9, "c.yaml")
+    assert "too deeply" in fault("a: " + "[" * 10 + "x" + "]" * 10)
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
