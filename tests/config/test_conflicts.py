@@ -125,7 +125,7 @@ def test_bounds_that_cross_are_refused_when_the_file_gives_both() -> None:
     """Who sets one of two bounds need not know the other's default: the default gives way."""
     assert blamed("settle: {quiet: 2m, incomplete_after: 1m}") == ["settle.quiet"]
     assert blamed("retry: {initial: 10m, max: 5m}") == ["retry.initial"]
-    assert blamed("settle: {quiet: 1m, incomplete_after: 1m}\nretry: {initial: 5m}") == []
+    assert blamed("settle: {quiet: 1m, incomplete_after: 1m}\nretry: {initial: 5m, max: 5m}") == []
     assert blamed("settle: {incomplete_after: 500ms}\nretry: {max: 1s}") == []
 
 
@@ -137,3 +137,11 @@ def test_a_read_timeout_beyond_the_deadline_is_possible() -> None:
 def test_a_bad_value_is_not_blamed_a_second_time_for_its_default() -> None:
     """A value that is refused is one fault: its default is not compared with the others."""
     assert blamed("retry: {initial: 10m, max: lots}") == ["retry.max"]
+
+
+@pytest.mark.parametrize("done", ["/etc/drop_dir", "/etc"])
+def test_a_bad_drop_folder_is_not_compared_with_the_others(done: str) -> None:
+    """What stands in for a drop folder that was refused is nobody's choice: no other folder is blamed for it."""
+    with pytest.raises(ConfigError) as caught:
+        parse(f"drop_dir: null\ndone_dir: {done}\nfailed_dir: /a\nwork_dir: /b", where="c.yaml", base=Path("/etc"))
+    assert [fault.key for fault in caught.value.faults] == ["drop_dir"]
