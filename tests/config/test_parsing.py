@@ -291,10 +291,20 @@ def test_a_missing_drop_folder_is_told_beside_the_other_faults() -> None:
     """The one required key has no line when it is missing, and does not hide what else is wrong."""
     with pytest.raises(ConfigError) as caught:
         parse("done_dir: a\nfailed_dir: a\nworkers: 1\n", where="c.yaml", base=BASE)
+    assert caught.value.faults[0].text == "is missing; name the folder where invoices are dropped"
     assert [fault[:2] for fault in caught.value.faults] == [
         ("c.yaml", "drop_dir"),
         ("c.yaml:2", "failed_dir"),
         ("c.yaml:3", "workers"),
+    ]
+
+
+def test_a_file_without_anything_is_told_by_its_name() -> None:
+    """What is no configuration at all is said of the file that was given."""
+    with pytest.raises(ConfigError) as caught:
+        parse("", where="c.yaml", base=BASE)
+    assert [str(fault) for fault in caught.value.faults] == [
+        "c.yaml: is empty; copy config.example.yaml and set drop_dir"
     ]
 
 
