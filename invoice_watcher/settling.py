@@ -112,7 +112,7 @@ class Settling:
         """A full scan has ended: what was not asked about is gone from the folder."""
         self._holds = {name: hold for name, hold in self._holds.items() if hold.scan == self._scan}
         for name in self._unseen:
-            self._observed.pop(name, None)
+            del self._observed[name]
 
     def wait_for(self, name: str, signature: Signature, now: Clock) -> float:
         """Return the seconds that the file still has to wait; 0 when it is ready."""

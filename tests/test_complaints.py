@@ -63,11 +63,13 @@ def test_memory_is_bounded_and_frees_itself(caplog: pytest.LogCaptureFixture) ->
     """A flood of oddly named things fills no memory, and once it is over the next one is named again."""
     complaints = Complaints(gap=60)
     for number in range(MOST_REMEMBERED + 5):
-        complaints.about(f"pipe {number}", "is no regular file", 0, 0.0)
+        complaints.about(f"pipe {number}", "is no regular file", DAY, 0.0)
     assert len(heard(caplog)) == MOST_REMEMBERED
-    complaints.about("later", "is no regular file", 61, 0.0)
+    for number in (7, 8):
+        complaints.about(f"pipe {number}", "is no regular file", DAY + number, 0.0)
+    complaints.about("later", "is no regular file", DAY + 67, 0.0)
     assert heard(caplog)[-1] == "later is no regular file"
-    assert len(complaints._matters) == 1
+    assert set(complaints._matters) == {"pipe 7", "pipe 8", "later"}, "what is still wrong is not forgotten"
 
 
 def test_names_are_escaped(caplog: pytest.LogCaptureFixture) -> None:
@@ -82,6 +84,7 @@ def test_a_name_that_is_used_again_and_again_is_not_complained_of(caplog: pytest
     for moment in range(0, HOUR, 30):
         complaints.about("daily.pdf", "keeps changing", moment)
         complaints.over("daily.pdf")
+        complaints.over("of which nothing was known.pdf")
     assert heard(caplog) == []
 
 

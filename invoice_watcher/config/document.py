@@ -148,7 +148,7 @@ def _events(text: str, where: str) -> Iterator[Any]:
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    problem = error.problem or ""
+    problem = str(error.problem)
     words = next((words for start, words in _PROBLEMS.items() if problem.startswith(start)), "a syntax error")
     # An open quotation mark is noticed at the end of the file; what helps is where it was opened.
     opened = error.context_mark if problem.startswith("found unexpected end") else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import re
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invoice_watcher.config.conflicts import conflicts
@@ -149,7 +148,7 @@ class _Reading:
     def _list(self, setting: Setting, node: Node, dotted: str) -> tuple[object, ...]:
         match node:
             case Sequence(items=items):
-                return tuple(self._items(replace(setting, null=False), items, dotted))
+                return tuple(self._items(setting, items, dotted))
             case Scalar(is_null=True):
                 return ()
             case Refused(why=why):
@@ -198,5 +197,5 @@ def _meant(name: str, section: type[Section]) -> str:
         return f"; did you mean {last}, indented under {_HOMES[last]}?"
     if last in _TOP and last not in here:
         return "; did you mean to put it at the top, without indentation?"
-    near = difflib.get_close_matches(plain, here, n=1)
+    near = difflib.get_close_matches(plain, here)
     return f"; did you mean {near[0]}?" if near else ""

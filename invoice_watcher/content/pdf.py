@@ -42,12 +42,13 @@ _LINE_END = 2
 
 def judge(view: View) -> Finding | None:
     """Return how whole a PDF is; None for what does not begin as one."""
-    if _HEADER.search(view.head[:_SLACK]) is None:
+    header = _HEADER.search(view.head[:_SLACK])
+    if header is None:
         return None
     end = view.rfind(_END)
     if end < 0:
         return Finding(Verdict.CUT_OFF, "the PDF ends without %%EOF")
-    if _announced_length(view) > view.size + _LINE_END:
+    if _announced_length(view, header.start()) > view.size + _LINE_END:
         return Finding(Verdict.CUT_OFF, "the PDF is shorter than its beginning says")
     behind = end + len(_END)
     if any(mark.search(window) for window in view.windows(behind) for mark in _BODY):
@@ -66,13 +67,11 @@ def _judge_end(view: View, end: int, behind: bytes) -> Finding:
     return Finding(Verdict.WHOLE, "the PDF ends with %%EOF")
 
 
-def _announced_length(view: View) -> int:
+def _announced_length(view: View, start: int) -> int:
     """Return the length that a linearized file tells of itself (ISO 32000-1, table F.1), or 0.
 
-    What stands in front of the header is not counted there, and is added here.
+    What stands in front of the header, `start` bytes, is not counted there, and is added here.
     """
-    header = _HEADER.search(view.head)
-    start = header.start() if header else 0
     first_object = view.head[start : start + _SLACK].partition(b"endobj")[0]
     length = _LINEARIZED_LENGTH.search(first_object)
     return start + int(length[1]) if length and b"/Linearized" in first_object else 0

@@ -50,7 +50,7 @@ _UNUSABLE = _NO_FOLDER | {
 class Shelves:
     """The folders, seen as places for what has been decided."""
 
-    def __init__(self, folders: Folders, *, monthly: bool = False) -> None:
+    def __init__(self, folders: Folders, *, monthly: bool) -> None:
         """Put into these folders, delivered documents by their month if so wished."""
         self.folders = folders
         self._monthly = monthly

@@ -7,16 +7,48 @@ from pathlib import Path
 import pytest
 
 from invoice_watcher.config import parse
-from invoice_watcher.errors import ConfigError
+from invoice_watcher.errors import ConfigError, ConfigFault
 
 
-def blamed(text: str) -> list[str]:
-    """Return the keys that are blamed in a configuration whose drop folder is /srv/in."""
+def faults(text: str) -> tuple[ConfigFault, ...]:
+    """Return the faults of a configuration whose drop folder is /srv/in."""
     try:
         parse(f"drop_dir: /srv/in\n{text}", where="c.yaml", base=Path("/etc"))
     except ConfigError as error:
-        return [fault.key for fault in error.faults]
-    return []
+        return tuple(error.faults)
+    return ()
+
+
+def blamed(text: str) -> list[str]:
+    """Return the keys that are blamed in it."""
+    return [fault.key for fault in faults(text)]
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    ("work_dir: .", "work_dir is the same folder as drop_dir"),
+    ("done_dir: /srv", "done_dir must not hold drop_dir; it may lie in it, or beside it"),
+    ("failed_dir: done", "done_dir and failed_dir are the same folder"),
+    ("done_dir: x\nfailed_dir: x", "done_dir and failed_dir are the same folder"),
+    ("failed_dir: done/x", "done_dir and failed_dir must not lie in one another"),
+    ("done_dir: failed/x", "done_dir and failed_dir must not lie in one another"),
+    ("api: {ca_bundle: /srv/in/ca.pem}", "api.ca_bundle lies in drop_dir, where it would be taken for an invoice"),
+    ("status_page: failed", "status_page and failed_dir have the same name"),
+    ("settle: {quiet: 2m, incomplete_after: 1m}",
+     "settle.quiet must not be longer than settle.incomplete_after (1m)"),
+    ("retry: {max: 5m, initial: 10m}", "retry.initial must not be longer than retry.max (5m)"),
+    ("api: {base_url: 'http://localhost', proxy: 'http://proxy.example:3128'}",
+     ("api.proxy would be sent the API code unencrypted, because api.base_url is an http:// address; leave api.proxy "
+      "out (this machine needs no proxy to reach itself), or give an https:// address")),
+])  # fmt: skip
+def test_it_is_told_what_cannot_go_together(text: str, sentence: str) -> None:
+    """The administrator reads which two keys contradict each other, and what would be right."""
+    assert faults(text)[0].text == sentence
+
+
+def test_of_two_keys_the_one_is_blamed_that_was_given() -> None:
+    """Where both were given it is the one that would have to give way: the later of the folders' keys."""
+    assert [(fault.where, fault.key) for fault in faults("failed_dir: x\ndone_dir: x")] == [("c.yaml:2", "failed_dir")]
+    assert [(fault.where, fault.key) for fault in faults("done_dir: failed")] == [("c.yaml:2", "done_dir")]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +125,7 @@ def test_bounds_that_cross_are_refused_when_the_file_gives_both() -> None:
     """Who sets one of two bounds need not know the other's default: the default gives way."""
     assert blamed("settle: {quiet: 2m, incomplete_after: 1m}") == ["settle.quiet"]
     assert blamed("retry: {initial: 10m, max: 5m}") == ["retry.initial"]
-    assert blamed("settle: {quiet: 1m, incomplete_after: 1m}\nretry: {initial: 5m}") == []
+    assert blamed("settle: {quiet: 1m, incomplete_after: 1m}\nretry: {initial: 5m, max: 5m}") == []
     assert blamed("settle: {incomplete_after: 500ms}\nretry: {max: 1s}") == []
 
 
@@ -105,3 +137,11 @@ def test_a_read_timeout_beyond_the_deadline_is_possible() -> None:
 def test_a_bad_value_is_not_blamed_a_second_time_for_its_default() -> None:
     """A value that is refused is one fault: its default is not compared with the others."""
     assert blamed("retry: {initial: 10m, max: lots}") == ["retry.max"]
+
+
+@pytest.mark.parametrize("done", ["/etc/drop_dir", "/etc"])
+def test_a_bad_drop_folder_is_not_compared_with_the_others(done: str) -> None:
+    """What stands in for a drop folder that was refused is nobody's choice: no other folder is blamed for it."""
+    with pytest.raises(ConfigError) as caught:
+        parse(f"drop_dir: null\ndone_dir: {done}\nfailed_dir: /a\nwork_dir: /b", where="c.yaml", base=Path("/etc"))
+    assert [fault.key for fault in caught.value.faults] == ["drop_dir"]

@@ -17,6 +17,7 @@ def fault(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         read(text, "c.yaml")
     (only,) = caught.value.faults
+    assert only.key == "", "it is the file's as a whole"
     return str(only)
 
 
@@ -59,6 +60,7 @@ def test_null_is_known_unless_it_is_quoted(text: str) -> None:
         ("a: 1\nb: 'open\n", "c.yaml:2: is no YAML from column 4 on: a quotation mark"),
         ("a:\n\tb: 1\n", "c.yaml:2: is no YAML from column 1 on: a tab"),
         ("a: 1\n  b: 2\n", "c.yaml:2: is no YAML from column 4 on: a key may not stand here"),
+        ("a: &\n", "c.yaml:1: is no YAML from column 5 on: a syntax error"),
         ("a: {b: 1\n", "c.yaml:2: is no YAML from column 1 on: a bracket"),
         ("a: 1\nb: x\x07\n", "c.yaml:2: is no YAML: a control character"),
         ("a: 1\nb: \ud800\n", "c.yaml:2: is no YAML: a control character"),
@@ -73,6 +75,14 @@ def test_null_is_known_unless_it_is_quoted(text: str) -> None:
 def test_what_is_no_configuration_is_told_once_and_with_its_line(text: str, expected: str) -> None:
     """One clear sentence, where the fault is, for every text that cannot be read at all."""
     assert fault(text).startswith(expected)
+
+
+def test_as_much_is_read_as_is_said() -> None:
+    """A document of 64 KiB, ten levels deep, is read; one byte more, or one level more, is no configuration."""
+    assert len(read("a: " + "x" * (64 * 1024 - 3), "c.yaml").entries) == 1
+    assert "64 KiB" in fault("a: " + "x" * (64 * 1024 - 2))
+    assert len(read("a: " + "[" * 9 + "x" + "]" * 9, "c.yaml").entries) == 1
+    assert "too deeply" in fault("a: " + "[" * 10 + "x" + "]" * 10)
 
 
 @pytest.mark.parametrize(

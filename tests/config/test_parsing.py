@@ -235,6 +235,8 @@ def test_the_rescan_is_30_seconds_and_5_when_polling_unless_it_is_set() -> None:
         ("notify.urls", "[hunter2]", "no address"),
         ("notify.urls", "[[hunter2]]", "single value"),
         ("notify.urls", "[!x hunter2]", "tag"),
+        ("notify.urls", "&x [hunter2]", "anchor"),
+        ("notify.urls", "[null]", "must not be null"),
     ],
 )
 def test_an_impossible_value_is_refused_with_line_key_and_reason(key: str, text: str, why: str) -> None:
@@ -259,8 +261,11 @@ def test_an_impossible_value_is_refused_with_line_key_and_reason(key: str, text:
             "api.receipts: unknown key; did you mean to put it at the top, without indentation?",
         ),
         ("quite_unlike: x", "quite_unlike: unknown key"),
+        ("read-timeout: 3", "read-timeout: unknown key; did you mean read_timeout, indented under api?"),
         ("<<: {a: b}", "has a merge key (<<); write the keys out"),
+        ("api: {<<: {a: b}}", "api: has a merge key (<<); write the keys out"),
         ("? [a]\n: 1", "has a key that is no single word"),
+        ("api: {? [a] : 1}", "api: has a key that is no single word"),
         (f"api: {{{GUID}}}", "api: has an unknown key (not shown, for it looks like a value)"),
         ("done_dir: a\ndone_dir: b", "done_dir: is given twice, first in line 2; only one can be meant"),
         (
@@ -286,10 +291,20 @@ def test_a_missing_drop_folder_is_told_beside_the_other_faults() -> None:
     """The one required key has no line when it is missing, and does not hide what else is wrong."""
     with pytest.raises(ConfigError) as caught:
         parse("done_dir: a\nfailed_dir: a\nworkers: 1\n", where="c.yaml", base=BASE)
+    assert caught.value.faults[0].text == "is missing; name the folder where invoices are dropped"
     assert [fault[:2] for fault in caught.value.faults] == [
         ("c.yaml", "drop_dir"),
         ("c.yaml:2", "failed_dir"),
         ("c.yaml:3", "workers"),
+    ]
+
+
+def test_a_file_without_anything_is_told_by_its_name() -> None:
+    """What is no configuration at all is said of the file that was given."""
+    with pytest.raises(ConfigError) as caught:
+        parse("", where="c.yaml", base=BASE)
+    assert [str(fault) for fault in caught.value.faults] == [
+        "c.yaml: is empty; copy config.example.yaml and set drop_dir"
     ]
 
 

@@ -95,6 +95,11 @@ def test_a_linearized_pdf_must_have_the_length_that_it_tells() -> None:
     assert judged((linearized % length) + b"\n" + UPDATE).verdict is Verdict.WHOLE, "updated later"
 
 
+def test_only_the_first_object_tells_the_length() -> None:
+    """A PDF may speak of another one that was made for the web; that one's length is not its own."""
+    assert judged(BODY + b"2 0 obj\n<</Linearized 1/L 999999>>\nendobj\n" + END).verdict is Verdict.WHOLE
+
+
 @pytest.mark.parametrize("garbage", [
     b"\n" * 1024, b"\0" * 1024, b"\x1a",
     b'<object data="x.pdf"></object> application/octet-stream\r\n', b"5 objects",
@@ -112,7 +117,9 @@ def test_more_garbage_makes_it_doubtful_and_no_worse() -> None:
 def test_a_pdf_without_startxref_is_sent_when_nothing_follows_its_end() -> None:
     """Readers rebuild the table of such a PDF; with more behind the mark it might be chance."""
     assert judged(BODY + b"%%EOF\r\n").verdict is Verdict.WHOLE
+    assert judged(BODY + b"%%EOF\0\0").verdict is Verdict.WHOLE
     assert judged(BODY + b"%%EOF ...").verdict is Verdict.DOUBTFUL
+    assert judged(BODY + b"%%EOF X").verdict is Verdict.DOUBTFUL
 
 
 @pytest.mark.parametrize(("raw", "verdict", "what"), [

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invoice_watcher.lookout.findings import Findings, Unfinished
+from invoice_watcher.standing import MOST_NAMED
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def unfinished(name: str, changed_ns: int = 7, *, hopeful: bool = False) -> Unfinished:
@@ -61,3 +67,25 @@ def test_what_a_worker_has_in_hand_does_not_wait() -> None:
     assert (found.more, found.in_hand) == (0, {"1.pdf"})
     found.add(unfinished("1.pdf"))
     assert (found.more, found.in_hand) == (1, set())
+
+
+def test_more_than_are_remembered_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are counted, some are known by name; what may have been counted already is not, unless it is surely new."""
+    monkeypatch.setattr("invoice_watcher.lookout.findings._MOST_UNFINISHED", 2)
+    found = Findings()
+    found.add(unfinished("1.pdf"), may_be_counted=True)
+    found.add(unfinished("2.pdf"), may_be_counted=True)
+    assert (found.more, list(found.unfinished)) == (2, ["1.pdf", "2.pdf"])
+    found.add(unfinished("3.pdf"), may_be_counted=True)
+    assert found.more == 2
+    found.add(unfinished("3.pdf"))
+    found.add(unfinished("1.pdf"), may_be_counted=True)
+    assert (found.more, sorted(found.unfinished)) == (3, ["1.pdf", "2.pdf"])
+
+
+def test_a_flood_of_folders_is_named_in_part() -> None:
+    """Of what is left alone as many are named as a person reads."""
+    found = Findings()
+    for number in range(2 * MOST_NAMED):
+        found.add_strange(str(number))
+    assert len(found.left_alone) == MOST_NAMED

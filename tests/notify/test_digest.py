@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from invoice_watcher.audience import Attempt
 from invoice_watcher.notify.digest import AGAIN, GATHERING, LONG_WAIT, Digest
 from invoice_watcher.notify.stoppage import REMINDER
@@ -275,3 +277,31 @@ def test_what_fails_while_a_message_is_on_its_way() -> None:
     digest.sent(message, 2.0)
     (line,), count = digest.compose().failures, digest.compose().count
     assert (line.startswith("- 2.pdf"), count) == (True, 1)
+
+
+@pytest.mark.parametrize(("every", "again"), [(60.0, 60.0), (3600.0, AGAIN)])
+def test_what_could_not_be_sent_is_tried_again(every: float, again: float) -> None:
+    """At the next turn, but at least every quarter of an hour."""
+    digest = Digest(every, "/srv/invoices on host")
+    digest.attempted(failed("1.pdf"), 0.0)
+    assert digest.not_sent(digest.compose(), 50.0) == again
+    assert digest.due == 50.0 + again
+
+
+def test_a_short_pause_whose_message_did_not_arrive() -> None:
+    """Nobody heard that it had begun, so nobody hears that it is over."""
+    person = Person()
+    person.digest.hear(standing(0.0, pause=paused()), 0.0)
+    person.digest.not_sent(person.digest.compose(), 5.0)
+    person.now = 20.0
+    person.sees(2 * EVERY)
+    assert person.got == []
+
+
+def test_who_wants_to_hear_at_once() -> None:
+    """With a short `notify.every` nothing is gathered, and no pause is thought brief, for longer than that."""
+    digest = Digest(5.0, "/srv/invoices on host")
+    digest.hear(standing(0.0, pause=paused("world")), 0.0)
+    assert digest.due is None
+    digest.hear(standing(5.0, pause=paused("world")), 5.0)
+    assert digest.due == 10.0

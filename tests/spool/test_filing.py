@@ -189,7 +189,7 @@ second.mkdir()
 folders = Folders(second, root / "done", root / "failed", second / ".processing")
 (second / ".processing/12345.pdf").write_bytes(b"of the second")
 with Slot(folders.work) as slot:
-    file_away("12345.pdf", Shelves(folders), decode(decision.read_bytes()), slot, with_receipt=True)
+    file_away("12345.pdf", Shelves(folders, monthly=False), decode(decision.read_bytes()), slot, with_receipt=True)
 """
 
 

@@ -484,3 +484,27 @@ def test_a_months_folder_that_cannot_be_looked_into_is_not_taken_for_empty(box: 
     box.root.parent.chmod(0o755)
     assert in_child(sentence, uid=NOBODY) == "Permission denied"
     assert len(box.names()) == 2
+
+
+def test_only_months_are_looked_into(box: Box) -> None:
+    """What else lies in done, a folder that somebody made there or a file, holds none of the program's documents."""
+    for name in ("2026-11", "2019-02", "2026-13", "old"):
+        (box.done / name).mkdir()
+    box.put("done/2020-01", b"no folder")
+    found = [str(folder.path.relative_to(box.drop)) for folder in box.shelves().everywhere()]
+    assert found == [".", "failed", "done", "done/2019-02", MONTH]
+
+
+def test_where_a_document_may_have_been_put(box: Box) -> None:
+    """A rejected one into failed alone; a delivered one into done, or into its month's folder where there is one."""
+    shelves = box.shelves()
+
+    def places(decision: Receipt) -> list[str]:
+        return [str(folder.path.relative_to(box.drop)) for folder in shelves.places(decision)]
+
+    assert places(receipt("failed")) == ["failed"]
+    assert places(receipt("done")) == ["done"]
+    (box.root / MONTH).mkdir()
+    assert places(receipt("failed")) == ["failed"]
+    assert places(receipt("done")) == ["done", MONTH]
+    assert places(receipt("done", month="2019-02")) == ["done"]
