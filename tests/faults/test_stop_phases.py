@@ -13,12 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from invoice_watcher import signals
-from invoice_watcher.audience import Audience
 from invoice_watcher.config import Secret, load
 from invoice_watcher.daemon import Daemon, End
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.once import Result
-from invoice_watcher.serve import Settings, deliver_once
 from invoice_watcher.service import Supervisor
 from invoice_watcher.signals import GRACE
 from tests.faults import liar
@@ -204,17 +202,6 @@ def test_stopped_at_any_moment_of_a_start(api: StandIn, place: Place, start: Sta
     assert place.once().status == 0
     assert_all_delivered(api, place, dropped)
     assert len(api.requests) == len(dropped)
-
-
-def test_stopped_before_the_first_delivery(api: StandIn, place: Place) -> None:
-    """A stop that came while the folders were opened and recovered: nothing is begun any more."""
-    place.put("1.pdf", pdf("1"))
-    mailbox: Mailbox[Posted] = Mailbox()
-    mailbox.post(Signal.STOP)
-    settings = Settings(load(place.config), Secret(API_CODE))
-    assert deliver_once(settings, mailbox, Audience()).stopped
-    assert api.requests == []
-    assert names(place.drop) == ["1.pdf"]
 
 
 def _keeps_signals(program: Program) -> bool:

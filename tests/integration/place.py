@@ -78,10 +78,14 @@ class Place:
 
     def put_after(self, before: Path, name: str, content: bytes) -> Path:
         """Drop a file that is surely younger than another, whatever the file system's clock ticks in."""
-        while True:
+
+        def put() -> Path | None:
             path = self.put(name, content)
-            if path.stat().st_ctime_ns > before.stat().st_ctime_ns:
-                return path
+            return path if path.stat().st_ctime_ns > before.stat().st_ctime_ns else None
+
+        path = until(put, f"a file that is younger than {before.name}")
+        assert path is not None
+        return path
 
     def once(self, **env: str) -> Finished:
         """Run `run --once` here."""
@@ -97,18 +101,18 @@ class Place:
         return sidecar(self.work / name)
 
     def until_done(self, *wanted: str) -> None:
-        """Wait until all of these documents lie in the done folder, and nothing of them elsewhere."""
+        """Wait until all of these documents lie in the done folder, and none of them where it was before."""
         self._until_filed(self.done, wanted)
 
     def until_failed(self, *wanted: str) -> None:
-        """Wait until all of these documents lie in the failed folder, and nothing of them elsewhere."""
+        """Wait until all of these documents lie in the failed folder, and none of them where it was before."""
         self._until_filed(self.failed, wanted)
 
     def is_filed(self, folder: Path, *wanted: str) -> bool:
         """Whether the last step was made: the note in the work folder goes after the document has its place."""
-        notes = {f"{name}.json" for name in wanted}
         there = {name for one in with_months(folder) for name in names(one)}
-        return set(wanted) <= there and not notes & set(names(self.work))
+        before = {*names(self.drop), *names(self.work)}
+        return set(wanted) <= there and before.isdisjoint({*wanted, *(f"{name}.json" for name in wanted)})
 
     def delivered(self) -> dict[str, Path]:
         """The documents in the done folder and in those for months, by their names; of several of a name, the last."""

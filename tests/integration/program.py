@@ -65,11 +65,10 @@ class Program:
             env: what is added to an environment that holds nothing for it.
             within: a command that executes the rest of its arguments, as `unshare --net` does.
         """
-        environment = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
         self.process = subprocess.Popen(
             [*map(str, within), sys.executable, "-m", "invoice_watcher", *map(str, arguments)],
             cwd=ROOT,
-            env={**environment, "RUNTIME_DIRECTORY": RUNTIME, **(env or {})},
+            env={**own_environment(), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -167,6 +166,12 @@ class Program:
             came = self._changed.wait_for(lambda: len(found()) >= times, PATIENCE)
         assert came, f"it never said {text!r} {times} times:\n{self.err}"
         return found()[times - 1]
+
+
+def own_environment() -> dict[str, str]:
+    """Return an environment in which nothing of this machine's is meant for the program, but where its sockets lie."""
+    kept = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
+    return {**kept, "RUNTIME_DIRECTORY": RUNTIME}
 
 
 def assert_fit_to_show(line: bytes, around: bytes = b"") -> None:

@@ -6,7 +6,9 @@ Raises AssertionError where what is waited for does not come.
 from __future__ import annotations
 
 import http.client
+import random
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,11 +30,15 @@ class Reply(NamedTuple):
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens at."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Return a port of the loopback that nobody listens at, and that the kernel gives nobody who asks for any port.
+
+    Those that it gives, to every connection of every test, begin at 32768 (ip(7), ip_local_port_range).
+    """
+    for port in random.SystemRandom().sample(range(20_000, 32_768), 100):
+        with socket.socket() as one, suppress(OSError):  # in use: another one
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 def ask(port: int, path: str = "/metrics", method: str = "GET", host: str = "127.0.0.1") -> Reply:

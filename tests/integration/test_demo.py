@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,9 @@ def _children(demo: Program) -> list[Path]:
 @pytest.mark.slow  # it is made to be watched
 def test_it_shows_the_whole_thing(scratch: Path) -> None:
     """It ends well within half a minute, with a verdict, and leaves nothing."""
+    began = time.monotonic()
     finished = run("demo", env={"TMPDIR": str(scratch)})
+    assert time.monotonic() - began < 30
     assert finished.status == 0, finished.out
     assert "nothing lost, each accepted once" in finished.out
     assert finished.err == ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -18,6 +16,7 @@ from tests.integration.answers import Answer, refused
 from tests.integration.place import documents, names, pdf, sidecar
 from tests.integration.program import PATIENCE, ROOT, redirected, run
 from tests.integration.stand_in import StandIn
+from tests.integration.terminal import at_a_terminal, terminal
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
@@ -183,7 +182,8 @@ def test_a_terminal_shows_a_progress_bar(api: StandIn, place: Place) -> None:
     api.default = Answer(delay=0.3)
     for number in range(6):
         place.put(f"{number}.pdf", pdf())
-    shown = _on_a_terminal("run", "--once", "-c", str(place.config))
+    status, shown, _ = at_a_terminal("run", "--once", "-c", place.config)
+    assert status == 0
     assert "\x1b[" in shown
     assert "6/6" in shown
     assert "6 delivered" in shown
@@ -193,22 +193,6 @@ def test_a_terminal_shows_a_progress_bar(api: StandIn, place: Place) -> None:
     assert shown.rpartition("\x1b[2K")[2] == "6 delivered, 0 rejected, 0 waiting\r\n"
 
 
-def _on_a_terminal(*arguments: str) -> str:
-    """Run a command whose stderr is a terminal, and return what that showed."""
-    terminal, end = pty.openpty()
-    shown: list[bytes] = []
-    reader = threading.Thread(target=_read_all, args=(terminal, shown))
-    reader.start()
-    command = [sys.executable, "-m", "invoice_watcher", *arguments]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    status = subprocess.run(command, cwd=ROOT, stderr=end, env=environment, timeout=30, check=False).returncode
-    os.close(end)
-    reader.join()
-    os.close(terminal)
-    assert status == 0
-    return b"".join(shown).decode()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_at_a_terminal(api: StandIn, place: Place, number: signal.Signals) -> None:
     """Ctrl-C while the bar is shown: what is being sent is finished and filed, the rest stays, and the status is 0."""
@@ -216,29 +200,15 @@ def test_a_stop_at_a_terminal(api: StandIn, place: Place, number: signal.Signals
     hold = threading.Event()
     api.script("1", Answer(hold=hold))
     place.put_after(place.put("1.pdf", pdf()), "2.pdf", pdf())
-    terminal, end = pty.openpty()
-    reader = threading.Thread(target=_read_all, args=(terminal, []))
-    reader.start()
     command = [sys.executable, "-m", "invoice_watcher", "run", "--once", "-c", str(place.config)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=end) as program:
-        os.close(end)
+    with terminal() as (end, _), subprocess.Popen(command, cwd=ROOT, stderr=end) as program:
         api.wait_for(1)
         program.send_signal(number)
         hold.set()
         assert program.wait(PATIENCE) == 0
-    reader.join()
-    os.close(terminal)
     assert documents(place.done) == ["1.pdf"]
     assert names(place.drop) == ["2.pdf"]
     assert names(place.work) == []
-
-
-def _read_all(terminal: int, shown: list[bytes]) -> None:
-    while True:
-        try:
-            shown.append(os.read(terminal, 4096))
-        except OSError:  # the last holder of the other end has closed it
-            return
 
 
 @pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full", ">&- 2>&- <&-", "2>&1 | true"])

@@ -152,9 +152,21 @@ def test_it_remembers_what_it_got(place: Place, sandbox: Program) -> None:
     assert API_CODE not in json.dumps(rows) + sandbox.err
 
 
+def test_the_help_tells_what_can_be_played() -> None:
+    """`sandbox --help`: every option, every error of the API with its order id, and what the other ids do."""
+    finished = run("sandbox", "--help")
+    assert (finished.status, finished.err) == (0, "")
+    for option in ("--host", "--port", "--api-code", "--latency", "--fail ", "--fail-for"):
+        assert f"  {option}" in finished.out
+    for code in (100, 101, *range(103, 111)):
+        assert f"  E{code}           HTTP 400, code {code}: " in finished.out
+    for order in ("H<status>", "SLOW<seconds>", "FLAKY<times>", "DROP", "HTML", "any other"):
+        assert f"\n  {order} " in finished.out
+
+
 def test_an_outage_can_be_played(place: Place, start: Start) -> None:
-    """`--fail 503 --fail-for 1s`: nothing is called failed meanwhile, and all is delivered afterwards."""
-    sandbox = start("sandbox", "--port", "0", "--fail", "503", "--fail-for", "1s")
+    """`--fail 503 --fail-for 3s`: nothing is called failed meanwhile, and all is delivered afterwards."""
+    sandbox = start("sandbox", "--port", "0", "--fail", "503", "--fail-for", "3s")
     place.configure(api__base_url=_base_url(sandbox))
     dropped = [place.put(f"{number}.pdf", pdf()).name for number in range(6)]
     daemon = start()

@@ -172,7 +172,7 @@ def test_a_file_is_left_in_peace_for_settle_quiet(api: StandIn, place: Place, st
 
 def test_each_change_starts_the_quiet_anew(api: StandIn, place: Place, start: Start) -> None:
     """A program that rewrites its whole export again and again: only the last version is sent."""
-    place.configure(settle__quiet="700ms")
+    place.configure(settle__quiet="1500ms")
     start()
     for version in range(4):
         place.put("12345.pdf", pdf(f"version {version}"), "rename")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import shutil
 import signal
@@ -18,6 +17,7 @@ import pytest
 from tests.integration.answers import Answer, refused
 from tests.integration.place import names, pdf
 from tests.integration.program import ROOT, RUNTIME, run, until
+from tests.integration.terminal import at_a_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,8 +64,10 @@ def until_told(place: Place, **wanted: object) -> dict[str, Any]:
 
 
 def test_every_key_is_documented() -> None:
-    """The help names every key of the JSON object, for whoever writes a monitor."""
-    assert set(re.findall(r"\w+", run("status", "--help").out)) >= KEYS
+    """The help lists the keys of the JSON object, all and no other, for whoever writes a monitor."""
+    listed = run("status", "--help").out.partition("With --json:")[2].partition("Times are")[0]
+    without_their_own = re.sub(r"\([^()]*\)", "", listed)
+    assert set(re.findall(r"\w+", without_their_own)) - {"and"} == KEYS
 
 
 def test_before_the_first_start(place: Place) -> None:
@@ -160,7 +162,7 @@ def test_what_is_left_alone(place: Place, start: Start) -> None:
     assert (told["state"], told["waiting"]) == ("flowing", 0)
     text = "only files are taken; move what is in it into the drop folder itself"
     assert f"left alone: 2: a\\x1b[2J, scans; {text}\n" in status(place).out
-    assert "left alone" in (shown := _on_a_terminal(place, "status", columns=200))
+    assert "left alone" in (shown := _on_a_terminal(place, columns=200))
     assert text in shown
     assert "\x1b[2J" not in shown
     for number in range(100):
@@ -242,7 +244,7 @@ def test_once(api: StandIn, place: Place, start: Start) -> None:
 
 
 def test_nobody_is_disturbed(place: Place, start: Start) -> None:
-    """Asking changes nothing, takes no lock, and keeps nobody from starting."""
+    """Asking changes nothing, not even a time in the folders, and the service starts afterwards as ever."""
     place.put("1.pdf", pdf())
     before = {path: path.lstat().st_ctime_ns for path in place.root.rglob("*")}
     status(place)
@@ -254,23 +256,8 @@ def test_nobody_is_disturbed(place: Place, start: Start) -> None:
 HOSTILE = "a\x1b[2J\n\u202egnp\udcff.pdf"
 
 
-def _on_a_terminal(place: Place, *arguments: str, columns: int = 80, **env: str) -> str:
-    """Run a command whose standard output is a terminal; returns what it showed."""
-    master, slave = pty.openpty()
-    environment = {"PATH": os.environ["PATH"], "RUNTIME_DIRECTORY": RUNTIME, "TERM": "xterm-256color"}
-    environment |= {"COLUMNS": str(columns), "LANG": "C.UTF-8", **env}
-    command = [sys.executable, "-m", "invoice_watcher", *arguments, "-c", str(place.config)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=slave, stderr=slave) as process:
-        os.close(slave)
-        raw = b""
-        try:
-            while more := os.read(master, 65536):
-                raw += more
-        except OSError:  # EIO: the other end is closed
-            pass
-        process.wait(60)
-    os.close(master)
-    return raw.decode()
+def _on_a_terminal(place: Place, columns: int = 80, **env: str) -> str:
+    return at_a_terminal("status", "-c", place.config, piped=False, COLUMNS=str(columns), **env).terminal
 
 
 @pytest.mark.parametrize("columns", [30, 80, 200])
@@ -278,7 +265,7 @@ def test_a_terminal(place: Place, columns: int) -> None:
     """On a terminal there are colours and tables, as wide as it is; nothing hostile gets through, in any width."""
     place.put(HOSTILE.encode("utf-8", "surrogateescape"), pdf())
     place.put("[bold]1[", pdf())
-    shown = _on_a_terminal(place, "status", columns=columns)
+    shown = _on_a_terminal(place, columns=columns)
     assert "\x1b[1;31mNOT RUNNING" in shown
     assert "│" in shown
     assert "\x1b[2J" not in shown
@@ -286,10 +273,10 @@ def test_a_terminal(place: Place, columns: int) -> None:
     if columns > 30:  # where the names are in one piece
         assert "[bold]1[" in shown
         assert "\\x1b" in shown
-    plain = _on_a_terminal(place, "status", columns=columns, NO_COLOR="1")
+    plain = _on_a_terminal(place, columns=columns, NO_COLOR="1")
     assert set(re.findall(r"\x1b\[[^m]*m", plain)) <= {"\x1b[0m", "\x1b[1m"}  # bold is no colour
     assert max(len(re.sub(r"\x1b\[[^m]*m", "", line)) for line in plain.splitlines()) <= columns
-    assert "\x1b" not in _on_a_terminal(place, "status", columns=columns, TERM="dumb")
+    assert "\x1b" not in _on_a_terminal(place, columns=columns, TERM="dumb")
 
 
 def test_a_pipe(place: Place, start: Start) -> None:
@@ -306,13 +293,16 @@ def test_a_pipe(place: Place, start: Start) -> None:
 
 
 def test_hostile_answers_of_the_api(api: StandIn, place: Place, start: Start) -> None:
-    """What the API says about an order is shown as text."""
-    api.default = refused(103, "closed\x1b[31m\n\u202e[red]")
+    """What the API says about an order is shown as text, in a pipe and on a terminal."""
+    api.default = refused(103, "closed\x1b[2J\n\u202e[red]")
     start()
     place.put("1.pdf", pdf())
     place.until_failed("1.pdf")
-    assert r"closed\x1b[31m\n\u202e[red]" in status(place).out
-    assert "\x1b[31m\n" not in _on_a_terminal(place, "status")
+    assert r"closed\x1b[2J\n\u202e[red]" in status(place).out
+    shown = _on_a_terminal(place, columns=200)
+    assert r"closed\x1b[2J" in shown
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
 
 
 def test_more_than_fit(place: Place) -> None:

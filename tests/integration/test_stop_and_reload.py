@@ -7,7 +7,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -23,8 +22,6 @@ from tests.integration.program import API_CODE, PATIENCE, lines_with, until
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.integration.conftest import Start
     from tests.integration.place import Place
     from tests.integration.program import Program
@@ -52,11 +49,13 @@ def test_a_stop_at_the_very_moment_of_the_start(place: Place, start: Start) -> N
     assert [daemon.wait(5) for daemon in daemons] == [0] * 8
 
 
-@pytest.mark.parametrize("number", STOPS)
-def test_what_is_being_sent_is_finished(api: StandIn, place: Place, start: Start, number: signal.Signals) -> None:
-    """A stop in mid-upload: the answer is waited for and filed, nothing new is begun, status 0."""
+@pytest.mark.parametrize(("number", "takes"), [(signal.SIGTERM, 3.0), (signal.SIGINT, 0.5)])
+def test_what_is_being_sent_is_finished(
+    api: StandIn, place: Place, start: Start, number: signal.Signals, takes: float
+) -> None:
+    """A stop in mid-upload, whose answer takes seconds: it is waited for and filed, nothing new is begun, status 0."""
     place.configure(api__workers=2)
-    api.script("1", Answer(delay=1.0))
+    api.script("1", Answer(delay=takes))
     daemon = start()
     place.put("1.pdf", pdf("", 2 << 20))
     api.wait_for(1)
@@ -73,7 +72,7 @@ def test_what_is_being_sent_is_finished(api: StandIn, place: Place, start: Start
 
 @pytest.mark.slow  # the grace is 20 s
 def test_a_server_that_hangs_does_not_hold_up_the_stop(api: StandIn, place: Place, start: Start) -> None:
-    """No answer ever: the stop takes no longer than the grace period; the next start delivers, and says its doubt."""
+    """No answer ever: the stop waits for the 20 s of grace, and no longer; the next start delivers, in doubt."""
     api.script("1", Answer(hold=threading.Event()), OK)
     daemon = start()
     place.put("1.pdf", pdf())
@@ -82,7 +81,7 @@ def test_a_server_that_hangs_does_not_hold_up_the_stop(api: StandIn, place: Plac
     place.until_done("2.pdf")
     began = time.monotonic()
     assert daemon.stop(timeout=60) == 0
-    assert time.monotonic() - began < 25
+    assert 19.5 < time.monotonic() - began < 25
     assert place.waiting() == ["1.pdf"]
     assert documents(place.done) == ["2.pdf"]
     assert names(place.failed) == []
@@ -209,10 +208,13 @@ def test_a_second_reload_while_the_first_finishes_an_upload(api: StandIn, place:
         assert daemon.stop() == 0
 
 
-@pytest.mark.parametrize("wrong", ["nowhere", "a file", "in use"])
+UNUSABLE = {"nowhere": "does not exist", "a file": "is not a folder", "in use": "another invoice-watcher"}
+
+
+@pytest.mark.parametrize("wrong", UNUSABLE)
 def test_a_reload_to_folders_that_cannot_be_used(api: StandIn, place: Place, daemon: Program, wrong: str) -> None:
-    """SIGHUP with a mistyped or a taken drop folder: said aloud, and the old configuration stays at work."""
-    other = place.root / wrong
+    """SIGHUP with a mistyped or a taken drop folder: what is wrong is said, and the old configuration stays at work."""
+    other = place.root / "other"
     if wrong == "a file":
         other.write_bytes(b"")
     if wrong == "in use":
@@ -224,11 +226,13 @@ def test_a_reload_to_folders_that_cannot_be_used(api: StandIn, place: Place, dae
             taken.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         daemon.send(signal.SIGHUP)
-        assert wrong in daemon.says("the new configuration is not used")
+        said = daemon.says("the new configuration is not used")
+        assert str(other) in said
+        assert UNUSABLE[wrong] in said
         daemon.says(f"ready: watching {place.drop}", times=2)
         place.put("1.pdf", pdf())
         place.until_done("1.pdf")
-    assert wrong in os.listdir(place.root) or not other.exists(), "it was made"
+    assert other.exists() is (wrong != "nowhere"), "it was made"
     assert daemon.stop() == 0
 
 
@@ -266,8 +270,7 @@ def test_somebody_takes_the_lock_during_a_reload(api: StandIn, place: Place, dae
     """A lock on the drop folder that another program grabs just then is waited for, and is no reason to end."""
     with subprocess.Popen(["flock", place.drop, "-c", "echo locked; exec cat"], stdin=PIPE, stdout=PIPE) as other:
         try:
-            while not select.select([other.stdout], [], [], 0.2)[0]:  # type: ignore[type-var]
-                daemon.send(signal.SIGHUP)  # each one lets go of the lock for a moment
+            until(lambda: _is_locked_by(other, daemon), "the lock in other hands")
             daemon.says("waiting for the folders")
             place.put("1.pdf", pdf())
         finally:
@@ -276,27 +279,19 @@ def test_somebody_takes_the_lock_during_a_reload(api: StandIn, place: Place, dae
     assert daemon.stop() == 0
 
 
-def test_the_service_manager_hears_of_a_reload_but_of_no_end(place: Place, start: Start, tmp_path: Path) -> None:
-    """READY, RELOADING, READY; STOPPING comes with the stop alone, or systemd would think that the service ends."""
-    pytest.importorskip("systemd")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(PATIENCE)
-        daemon = start(NOTIFY_SOCKET=str(tmp_path / "notify"))
-        daemon.send(signal.SIGHUP)
-        daemon.says("ready: watching", times=2)
-        assert daemon.stop() == 0
-        told = ""
-        while "STOPPING" not in told:
-            told += manager.recv(4096).decode() + "\n"
-    kinds = [line.partition("=")[0] for line in told.splitlines() if not line.startswith(("STATUS", "MONOTONIC"))]
-    assert kinds == ["READY", "RELOADING", "READY", "STOPPING"]
+def _is_locked_by(other: subprocess.Popen[bytes], daemon: Program) -> bool:
+    """Tell whether flock(1) has got the lock, which each reload of the daemon lets go of for a moment."""
+    if select.select([other.stdout], [], [], 0.2)[0]:  # type: ignore[type-var]
+        return True
+    daemon.send(signal.SIGHUP)
+    return False
 
 
 @pytest.mark.parametrize("command", [("run",), ("run", "--once")], ids=["run", "once"])
 def test_stops_that_come_to_the_very_end(place: Place, start: Start, command: tuple[str, ...]) -> None:
     """However often somebody asks, and until when: it ends as it would have after the first time."""
     place.put("bad name.pdf", pdf())
+    latest = time.monotonic() + PATIENCE
     for _ in range(5):
         daemon = start(*command, "-c", place.config)
         if command == ("run",):
@@ -304,6 +299,7 @@ def test_stops_that_come_to_the_very_end(place: Place, start: Start, command: tu
         else:
             until(lambda: daemon.process.poll() is not None or "ready: watching" in daemon.err)  # noqa: B023
         while daemon.process.poll() is None:
+            assert time.monotonic() < latest, "it never ends"
             daemon.send(signal.SIGTERM)
             daemon.send(signal.SIGHUP)
         assert daemon.wait() in {0, 1}

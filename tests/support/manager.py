@@ -50,6 +50,23 @@ class Manager:
                 raise AssertionError(f"never {beginning!r}, but {heard}") from None
         return heard
 
+    def goes_on_hearing(self, beginning: str, times: int, within: float) -> None:
+        """Hear so many messages that begin so, none more than so many seconds after the one before."""
+        for _ in range(times):
+            before = time.monotonic()
+            self.hears(beginning)
+            assert (late := time.monotonic() - before) <= within, f"{beginning!r} came after {late:.1f} s"
+
+    def has_heard(self) -> list[str]:
+        """Return all that has been told by now and was not heard yet."""
+        heard: list[str] = []
+        self._socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while len(heard) < _MOST:
+                heard.append(self._socket.recv(4096).decode())
+        self._socket.settimeout(_PATIENCE)
+        return heard
+
     def hears_no_more_of(self, beginning: str, seconds: float) -> None:
         """Wait until for so long nothing came that begins so."""
         end = time.monotonic() + _PATIENCE
