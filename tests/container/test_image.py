@@ -189,7 +189,7 @@ def test_it_is_stopped_while_uploading(api: StandIn, container: Container) -> No
 
 @needs_namespaces
 def test_a_reload(container: Container) -> None:
-    """SIGHUP reads the mounted configuration anew."""
+    """SIGHUP to the container has the mounted configuration read anew."""
     program = container.run()
     program.says("ready: watching /invoices")
     os.kill(first_process(program), signal.SIGHUP)

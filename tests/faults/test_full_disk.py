@@ -125,7 +125,7 @@ def test_a_start_on_a_full_disk(api: StandIn, place: Place, start: Start, fill: 
 
 @needs_strace
 def test_a_quota_that_is_used_up_for_long(api: StandIn, place: Place, start: Start, tmp_path: Path) -> None:
-    """Every write is refused with EDQUOT for a while: as on a full disk."""
+    """A quota is used up for a while: nothing is lost, and all is delivered afterwards, as on a full disk."""
     daemon = start()
     with injected(daemon.pid, "pwrite64", "error=EDQUOT", "1+", tmp_path / "trace"):
         place.put_all(DROPPED)

@@ -153,7 +153,7 @@ def test_stopped_in_the_middle_of_a_delivery(
 
 
 def test_stopped_while_a_file_settles(api: StandIn, place: Place, start: Start) -> None:
-    """Nothing was begun: at once, with the file where it was dropped."""
+    """A stop while a file is not yet quiet: at once, with the file where it was dropped, and nothing sent."""
     place.configure(settle__quiet="60s", settle__rescan="100ms")
     daemon = start()
     place.put("1.pdf", pdf("1"))

@@ -80,7 +80,7 @@ def test_a_running_daemon_is_not_disturbed(api: StandIn, place: Place, start: St
 
 
 def test_the_drop_folder_is_missing(place: Place) -> None:
-    """Status 78, and what to do about it."""
+    """A drop folder that does not exist: `check` ends with 78, says to create it, and creates nothing."""
     place.drop.rmdir()
     finished = run("check", "-c", place.config)
     assert finished.status == 78
@@ -110,7 +110,7 @@ def test_folders_and_api_code_are_both_told(place: Place) -> None:
 
 
 def test_a_configuration_with_the_secret_that_everyone_can_read(place: Place) -> None:
-    """It works, but deserves a word, with the command that mends it."""
+    """An API code in a configuration that everyone can read: a note with the command that mends it, and status 0."""
     place.config.chmod(0o644)
     finished = run("check", "-c", place.config)
     assert finished.status == 0
@@ -153,14 +153,14 @@ def test_what_cannot_be_printed_is_said(place: Place, arguments: tuple[str, ...]
 
 @pytest.mark.parametrize("arguments", TELLING)
 def test_a_reader_that_goes_away_is_no_fault(place: Place, arguments: tuple[str, ...]) -> None:
-    """As in `check | head -1`: nothing is complained of."""
+    """A reader that goes away, as in `check | head -1`, is no fault: nothing is said, and the status is 0."""
     if arguments[-1] == "-c":
         arguments += (str(place.config),)
     assert redirected("| true", *arguments) == (0, "", "")
 
 
 def test_a_wrong_configuration_outweighs_a_full_output(place: Place) -> None:
-    """The status says what is wrong, though no word of it could be printed."""
+    """With a wrong configuration and a full standard output the status is still 78, as if all could be printed."""
     place.drop.rmdir()
     assert redirected(">/dev/full 2>/dev/full", "check", "-c", place.config).status == 78
     place.config.write_text("")
@@ -231,7 +231,7 @@ LONG = "/" + "/".join(["x" * 200] * 25)  # the kernel takes 4095 bytes (PATH_MAX
 
 
 def test_a_path_that_is_too_long(place: Place) -> None:
-    """No path may be so long: status 78, and what to do."""
+    """A path longer than the kernel takes: status 78, and the advice to give a shorter one."""
     place.configure(done_dir=LONG)
     finished = run("check", "-c", place.config)
     assert finished.status == 78

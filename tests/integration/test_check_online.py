@@ -41,7 +41,7 @@ def _subjects(finished: Finished) -> list[str]:
 
 
 def test_all_is_well(api: StandIn, place: Place) -> None:
-    """Status 0, and no order saw a document."""
+    """An API that answers and knows the API code: `check --online` ends with 0, and no order was sent a document."""
     api.script(ORDER, NO_DOCUMENT)
     finished = _check(place)
     assert (finished.status, finished.err) == (0, "")
@@ -60,7 +60,7 @@ def test_without_the_option_nobody_is_asked(api: StandIn, place: Place) -> None:
 
 @pytest.mark.parametrize("said", [refused(101, "Wrong API code"), Answer(401, b""), Answer(503, b"")])
 def test_a_refusal_is_status_1(api: StandIn, place: Place, said: Answer) -> None:
-    """Not 78: the configuration can be used, and the daemon would start."""
+    """An API that refuses: status 1, not 78, for the configuration can be used, and the daemon would start."""
     api.script(ORDER, said)
     finished = _check(place)
     assert finished.status == 1
@@ -108,7 +108,7 @@ def test_for_programs_there_is_json(api: StandIn, place: Place) -> None:
 
 
 def test_wrong_folders_outweigh_a_wrong_api(api: StandIn, place: Place) -> None:
-    """Status 78; and the API was looked at all the same."""
+    """Wrong folders and a wrong API at once: both are told, and the status is 78."""
     api.script(ORDER, Answer(401, b""))
     place.drop.rmdir()
     finished = _check(place)
@@ -118,7 +118,7 @@ def test_wrong_folders_outweigh_a_wrong_api(api: StandIn, place: Place) -> None:
 
 
 def test_without_an_api_code_the_way_is_looked_at_and_nothing_sent(api: StandIn, place: Place) -> None:
-    """The fault is told once, and the API is not bothered."""
+    """Without an API code the way to the API is looked at; the fault is told once, and no request is made."""
     place.configure(api__api_code=None)
     finished = _check(place)
     assert finished.status == 78
@@ -128,7 +128,7 @@ def test_without_an_api_code_the_way_is_looked_at_and_nothing_sent(api: StandIn,
 
 
 def test_after_the_first_fault_on_the_way_nothing_more_is_told(place: Place) -> None:
-    """One cause, one fault: no request is tried where no connection is."""
+    """Where no connection can be made, that alone is told: one cause, one fault, and no request is tried."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         place.configure(api__base_url=f"http://127.0.0.1:{bound.getsockname()[1]}/web-api")
@@ -173,7 +173,7 @@ def test_through_a_proxy_to_a_secure_api(place: Place, tmp_path: Path) -> None:
 
 
 def test_an_expired_certificate_gets_nothing(place: Place, tmp_path: Path) -> None:
-    """Status 1, and the API code was not sent."""
+    """A server whose certificate has expired gets nothing: status 1, and the API code was not sent."""
     (tmp_path / "made").mkdir()
     made = certificate(tmp_path / "made", days=-1)
     with RawServer(saying(b""), tls=made.server) as server:
@@ -186,7 +186,7 @@ def test_an_expired_certificate_gets_nothing(place: Place, tmp_path: Path) -> No
 
 
 def test_a_password_of_the_proxy_is_never_shown(place: Place) -> None:
-    """Nor its encoded form; the cure names the key."""
+    """A proxy's password is never shown, nor its encoded form; the cure names the key."""
     with RawServer(_refusing(b"407 No")) as server:
         place.configure(
             api__base_url="https://api.example.com", api__proxy=server.url.replace("//", "//anna:s3crosanct@")

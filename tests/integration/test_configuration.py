@@ -153,7 +153,7 @@ def test_the_api_code_comes_from_the_first_source_that_has_one(api: StandIn, pla
     "key", ["api__api_code_file", "api__api_kode", "api__environment", "api__base_url", "max_size"]
 )
 def test_an_api_code_that_slipped_is_not_shown(place: Place, key: str) -> None:
-    """The code behind a wrong key: status 78, the key is named, the code is not."""
+    """An API code behind a mistyped key: status 78, the key is named, the code is not shown."""
     place.configure(**{key: API_CODE})
     finished = place.once()
     assert finished.status == 78
@@ -166,7 +166,7 @@ def test_an_api_code_that_slipped_is_not_shown(place: Place, key: str) -> None:
     ("base_url", "https://*.example.com"), ("proxy", "http://.example.com:3128"), ("ca_bundle", "nowhere.pem"),
 ])  # fmt: skip
 def test_an_address_or_a_bundle_that_can_never_work(place: Place, command: str, key: str, value: str) -> None:
-    """Status 78 with line and key, from every command, and no traceback."""
+    """An address or a CA bundle that can never work: status 78 with line and key, from every command."""
     place.configure(**{f"api__{key}": value})
     finished = run(command, "-c", place.config, *([__file__] if command == "upload" else []))
     assert finished.status == 78
@@ -175,11 +175,12 @@ def test_an_address_or_a_bundle_that_can_never_work(place: Place, command: str, 
 
 
 def test_no_api_code_at_all(place: Place) -> None:
-    """No source has one: status 78, and the sentence names where to put it."""
+    """No API code in any place where one may be: status 78, and the sentence names these places."""
     place.configure(api__api_code=None)
     finished = place.once()
     assert finished.status == 78
-    assert "api.api_code_file" in finished.err
+    for place_of_it in ("credential api-code", "INVOICE_WATCHER_API_CODE", "api.api_code_file", "api.api_code"):
+        assert place_of_it in finished.err
 
 
 @pytest.mark.parametrize("command", ["run", "check"])

@@ -33,7 +33,7 @@ def _children(demo: Program) -> list[Path]:
 
 @pytest.mark.slow  # it is made to be watched
 def test_it_shows_the_whole_thing(scratch: Path) -> None:
-    """It ends well within half a minute, with a verdict, and leaves nothing."""
+    """`demo` ends within half a minute, with status 0 and a verdict, and leaves nothing behind."""
     began = time.monotonic()
     finished = run("demo", env={"TMPDIR": str(scratch)})
     assert time.monotonic() - began < 30

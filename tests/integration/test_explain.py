@@ -66,7 +66,7 @@ def test_a_name_that_is_left_alone(place: Place, name: str) -> None:
 
 
 def test_what_is_no_file(place: Place) -> None:
-    """A folder, a link, a pipe: what it is, and that it is left alone."""
+    """Of a folder, a link or a pipe it is said what it is, and that it is left alone."""
     (place.drop / "folder").mkdir()
     (place.drop / "link.pdf").symlink_to("/etc/hosts")
     os.mkfifo(place.drop / "pipe.pdf")
@@ -253,14 +253,14 @@ def test_an_order_with_very_many_files(place: Place) -> None:
 
 
 def test_nowhere(place: Place, daemon: object) -> None:
-    """A file that is nowhere: status 1, and where it was looked for."""
+    """A file that is nowhere: status 1, and the folder in which it was looked for."""
     assert f"There is no such file in {place.drop}" in explain(place, "nothing.pdf", status=1)
     assert "There is no such file" in explain(place, "/nowhere/nothing.pdf", status=1)
     assert "There is no such file" in explain(place, "x" * 5000, status=1)
 
 
 def test_elsewhere(place: Place) -> None:
-    """A file in none of the folders: where it has to be dropped."""
+    """Of a file in none of the folders it is said where it has to be dropped."""
     path = place.root / "1.pdf"
     path.write_bytes(pdf())
     assert f"drop it into {place.drop}" in explain(place, path)
@@ -272,7 +272,7 @@ def test_no_name_at_all(place: Place) -> None:
 
 
 def test_the_folders_are_away(place: Place, start: Start) -> None:
-    """While the service waits for its folders, that is the answer."""
+    """While the service waits for folders that are away, the answer is that it does."""
     place.configure(settle__rescan="100ms")
     daemon = start()
     away = place.root / "away"
@@ -288,7 +288,7 @@ def test_the_folders_are_away(place: Place, start: Start) -> None:
 
 @pytest.mark.slow  # an answer may take more than 5 s
 def test_hanging(place: Place, start: Start) -> None:
-    """The service does not answer: what can be seen is told, with status 75."""
+    """A service that does not answer: status 75, and of the file is told what can be seen without it."""
     daemon = start()
     daemon.send(signal.SIGSTOP)
     place.put("bad name.pdf", pdf())
@@ -313,7 +313,7 @@ def test_hostile_names(place: Place, start: Start) -> None:
 
 
 def test_only_looking(place: Place) -> None:
-    """Asking changes nothing."""
+    """Asking about a file changes nothing in the folders, not even a time."""
     place.put("1.pdf", pdf())
     before = {path: path.lstat().st_ctime_ns for path in place.root.rglob("*")}
     explain(place, "1.pdf")

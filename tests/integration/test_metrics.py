@@ -216,7 +216,7 @@ def test_a_port_in_use_is_told_once_and_taken_when_it_is_free(place: Place, port
 
 
 def test_an_address_that_is_none(place: Place, start: Start) -> None:
-    """A name that means no machine is a line in the log, and nothing else."""
+    """metrics.listen names no machine: a line in the log says so, and invoices are delivered."""
     place.configure(metrics__listen="no..machine:9187")
     daemon = start()
     daemon.says("metrics cannot be served at no..machine:9187")
@@ -269,7 +269,7 @@ def _say(port: int, request: bytes) -> bytes:
 def test_hostile_requests_get_an_answer_and_do_no_harm(
     place: Place, port: int, start: Start, request_: bytes, status: bytes
 ) -> None:
-    """Whatever is sent there: one short answer, and the next scraper is served."""
+    """Whatever is sent to the metrics' port gets one short answer, and the next scraper is served."""
     start()
     until_listening(port)
     answer = _say(port, request_)
@@ -393,7 +393,7 @@ def test_a_file_that_cannot_be_written_is_told_once(place: Place, start: Start) 
 
 
 def test_a_file_that_is_not_wanted_any_more_goes_away(place: Place, start: Start) -> None:
-    """Else node_exporter would tell of it for ever."""
+    """A reload without metrics.textfile takes the file away; else node_exporter would tell of it for ever."""
     path = place.root / "x.prom"
     place.configure(metrics__textfile=str(path))
     daemon = start()
@@ -453,7 +453,7 @@ def test_nobody_loads_the_library_who_did_not_ask(place: Place, port: int, start
 
 
 def test_an_upload_that_takes_long_is_measured(api: StandIn, place: Place, port: int, start: Start) -> None:
-    """The histogram tells how long the API took."""
+    """An upload of which the API took long is counted by its seconds in the histogram."""
     api.default = Answer(delay=0.3)
     start()
     place.put("1.pdf", pdf())

@@ -43,7 +43,7 @@ def test_each_delivery_lies_with_its_receipt_in_its_month(api: StandIn, place: P
 
 
 def test_the_layout_may_be_changed_while_it_runs(place: Place, start: Start) -> None:
-    """A reload: what was filed stays where it lies, and is in nobody's way."""
+    """done_layout is changed and reloaded: what was filed stays where it lies, and is in nobody's way."""
     daemon = start()
     for count, layout in enumerate(("flat", "month", "flat"), start=1):
         if count > 1:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def test_all_well(api: StandIn, place: Place) -> None:
-    """Everything was delivered: status 0, and the folders are tidy."""
+    """`run --once` has delivered everything: status 0, its totals, and the folders are tidy."""
     dropped = [place.put(f"{number}.pdf", pdf(str(number))).name for number in range(10)]
     finished = place.once()
     assert finished.status == 0, finished.err
@@ -34,7 +34,7 @@ def test_all_well(api: StandIn, place: Place) -> None:
 
 
 def test_nothing_to_do(place: Place, api: StandIn) -> None:
-    """An empty folder is all well too, and nobody is asked anything."""
+    """`run --once` on an empty folder: status 0, and the API is not asked anything."""
     assert place.once().status == 0
     assert api.requests == []
 
@@ -115,7 +115,7 @@ def test_another_instance_runs(place: Place, start: Start) -> None:
 
 
 def test_a_second_instance_by_another_path(place: Place, start: Start) -> None:
-    """The same folder under another name (a symbolic link on the way) is the same folder."""
+    """A folder by another path (over a symbolic link) is the same folder: a second instance is refused there too."""
     start()
     (place.root / "alias").symlink_to(place.root)
     place.configure(drop_dir=str(place.root / "alias" / "drop"))

@@ -134,7 +134,7 @@ def test_retry_after_in_seconds(api: StandIn, place: Place, daemon: Program) -> 
 
 
 def test_retry_after_as_a_date(api: StandIn, place: Place, daemon: Program) -> None:
-    """The same as an HTTP-date."""
+    """`Retry-After` as an HTTP-date is obeyed: nothing is sent before that moment."""
     date = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
     api.script("1", Answer(503, b"", {"Retry-After": format_datetime(date, usegmt=True)}), OK)
     place.put("1.pdf", pdf())
@@ -143,7 +143,7 @@ def test_retry_after_as_a_date(api: StandIn, place: Place, daemon: Program) -> N
 
 
 def test_a_retry_after_that_means_nothing(api: StandIn, place: Place, daemon: Program) -> None:
-    """A header that is no number of seconds and no date does no harm."""
+    """A `Retry-After` that is no number of seconds and no date does no harm: it is sent again and delivered."""
     for number, value in enumerate(("soon", "-5", "1e9", "", "\u0661")):
         api.script(str(number), Answer(503, b"", {"Retry-After": value.encode().decode("latin-1")}), OK)
         place.put(f"{number}.pdf", pdf())
@@ -169,7 +169,7 @@ def test_the_connection_breaks_after_the_whole_document(api: StandIn, place: Pla
 
 
 def test_the_connection_breaks_before_the_document_is_through(api: StandIn, place: Place, daemon: Program) -> None:
-    """The API cannot have it: sent again without a doubt."""
+    """A connection that breaks amid the document: the API cannot have it, and it is sent again without a doubt."""
     api.script("1", Answer(drop="early"), OK)
     place.put("1.pdf", pdf("", 10 * 1024 * 1024))
     place.until_done("1.pdf")

@@ -170,7 +170,7 @@ def test_a_note_that_is_garbage_does_no_harm(api: StandIn, place: Place, start: 
 
 
 def test_a_strange_folder_in_the_work_folder_does_no_harm(api: StandIn, place: Place, start: Start) -> None:
-    """Whatever it is called: the program starts, and works."""
+    """A folder of any name in the work folder: the program starts, delivers, and leaves it alone."""
     (place.work / ".receipt-1").mkdir(parents=True)
     daemon = start()
     place.put("1.pdf", pdf())
@@ -180,7 +180,7 @@ def test_a_strange_folder_in_the_work_folder_does_no_harm(api: StandIn, place: P
 
 
 def test_a_file_that_another_program_has_for_itself_holds_up_nobody(api: StandIn, place: Place, start: Start) -> None:
-    """As Samba leases a file that its client has open: it waits, the others go, and the queue does not pause."""
+    """A file that another program has leased, as Samba does: it waits, the others go, and the queue does not pause."""
     path = place.put("1.pdf", pdf())
     with path.open("rb") as file:
         fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)

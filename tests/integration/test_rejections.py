@@ -69,7 +69,7 @@ def test_every_code_of_the_api(api: StandIn, place: Place, daemon: Program, stat
 
 
 def test_an_order_that_is_closed_reads_as_documented(api: StandIn, place: Place, daemon: Program) -> None:
-    """The example of the documentation: reason, message and hint word for word."""
+    """An order that is closed reads as the README shows it: reason, message and hint word for word."""
     api.default = refused(103, "Order is already shipped or cancelled")
     place.put("12345.pdf", pdf())
     place.until_failed("12345.pdf")
@@ -91,7 +91,7 @@ def test_a_link_that_the_service_cannot_fetch_is_tried_three_times(api: StandIn,
 
 
 def test_a_link_that_can_be_fetched_the_second_time(api: StandIn, place: Place, daemon: Program) -> None:
-    """105 once, then success: delivered."""
+    """A link that the API cannot fetch the first time (105), but the second: delivered."""
     api.script("12345", refused(105, "Document cannot be downloaded or timeout"), Answer())
     place.put("12345.url", sample("shortcut.url"))
     place.until_done("12345.url")

@@ -135,7 +135,7 @@ def test_months_have_folders(api: StandIn, place: Place, start: Start) -> None:
 
 
 def test_while_the_daemon_works_and_without_the_api_code(year: Place, start: Start) -> None:
-    """The accountant needs no API code, no lock, and disturbs nobody."""
+    """A report is had beside the running daemon and without the API code, and disturbs neither."""
     daemon = start()
     year.configure(api__api_code="")
     year.write_config(f"drop_dir: {year.drop}\n")
@@ -174,7 +174,7 @@ def test_a_folder_that_is_missing(year: Place, folder: str) -> None:
 
 
 def test_nothing_was_filed_yet(place: Place, daemon: Program) -> None:
-    """A new installation: nought, in each form."""
+    """Where nothing was filed yet, a report in each form says nought."""
     assert [report(place, *options).status for options in OPTIONS] == [0, 0, 0]
     assert json.loads(report(place, "--json").out)["invoices"] == []
 

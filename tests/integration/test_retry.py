@@ -65,7 +65,7 @@ def test_one_order(api: StandIn, failures: Place, start: Start) -> None:
 
 
 def test_a_running_daemon_takes_them_at_once(failures: Place, daemon: Program) -> None:
-    """No restart, no lock: what is put back is seen like any drop."""
+    """`retry` beside the running daemon: what is put back is delivered like any drop, without a restart."""
     finished = retry(failures, "2")
     assert (finished.status, finished.err) == (0, "")
     failures.until_done("2.pdf")
@@ -127,7 +127,7 @@ def test_wrong_usage(failures: Place, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("folder", ["drop", "failed"])
 def test_a_folder_that_is_missing(failures: Place, folder: str) -> None:
-    """The share is not mounted: a sentence, status 78, and no folder is made."""
+    """`retry` where a folder is missing, as a share that is not mounted: a sentence, status 78, and none is made."""
     path = failures.drop if folder == "drop" else failures.failed
     path.rename(failures.root / "elsewhere")
     finished = retry(failures, "1")
@@ -137,7 +137,7 @@ def test_a_folder_that_is_missing(failures: Place, folder: str) -> None:
 
 
 def test_hostile_names(place: Place) -> None:
-    """What a name tries at the terminal is shown, not done."""
+    """What a hostile file name would do to the terminal is shown as text by `retry`, not done."""
     for raw in (b"\x1b[2J\n.pdf", b"\xff.pdf", "\u202efdp.exe".encode()):
         place.put(raw, pdf())
     assert place.once().status == 1

@@ -53,7 +53,7 @@ def test_its_first_line_is_what_the_configuration_needs(sandbox: Program) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops(sandbox: Program, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end it with status 0, without a traceback."""
+    """Ctrl-C and SIGTERM end the sandbox with status 0, without a traceback."""
     _base_url(sandbox)
     assert sandbox.stop(number) == 0
 
@@ -71,7 +71,7 @@ FAULTY: dict[int, Parts] = {
 
 
 def test_it_obeys_the_api_document(sandbox: Program) -> None:
-    """What the document calls an error is answered with its code."""
+    """What the API document calls an error is answered by the sandbox with its code."""
     for code, parts in FAULTY.items():
         answer = _post(sandbox, "12345", JSON, **parts)
         assert answer.json()["error"]["code"] == code

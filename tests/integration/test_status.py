@@ -198,9 +198,11 @@ def test_no_drop_folder_and_no_service(place: Place) -> None:
 
 
 def test_a_broken_configuration(place: Place) -> None:
-    """What is wrong with the configuration is told, with status 78."""
+    """`status` with a configuration that cannot be read ends with 78, and tells the line."""
     place.write_config("drop_dir: [")
-    assert status(place).status == 78
+    finished = status(place)
+    assert finished.status == 78
+    assert f"{place.config}:1: " in finished.err
 
 
 def test_no_api_code_is_needed(place: Place) -> None:

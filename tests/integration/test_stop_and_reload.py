@@ -31,7 +31,7 @@ STOPS = [signal.SIGTERM, signal.SIGINT]
 
 @pytest.mark.parametrize("number", STOPS)
 def test_an_idle_daemon_stops_at_once(place: Place, daemon: Program, number: signal.Signals) -> None:
-    """`systemctl stop`, or Ctrl-C: gone within a moment, status 0."""
+    """`systemctl stop`, or Ctrl-C, of a daemon with nothing to do: gone within a moment, status 0."""
     began = time.monotonic()
     assert daemon.stop(number) == 0
     assert time.monotonic() - began < 3

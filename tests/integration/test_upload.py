@@ -92,7 +92,7 @@ BAD = {
 
 
 def test_what_is_no_invoice_is_not_sent(api: StandIn, place: Place, desk: Path) -> None:
-    """The same judgement as the daemon's, at once: status 1, and not one request."""
+    """`upload` judges a document as the daemon does: what is no invoice gives status 1, and not one request."""
     paths = {_file(desk, name, content): code for name, (content, code) in BAD.items()}
     finished = run("upload", "-c", place.config, *paths)
     assert finished.status == 1
@@ -103,7 +103,7 @@ def test_what_is_no_invoice_is_not_sent(api: StandIn, place: Place, desk: Path) 
 
 
 def test_the_api_cannot_be_reached(place: Place, desk: Path) -> None:
-    """No connection: status 75, and the line says so."""
+    """`upload` without a connection to the API: status 75, and the line says so."""
     with StandIn(listening=False) as away:
         place.configure(api__base_url=away.base_url)
         finished = run("upload", "-c", place.config, _file(desk, "1.pdf"))

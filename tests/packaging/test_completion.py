@@ -50,7 +50,7 @@ def test_bash_offers_the_commands() -> None:
 @pytest.mark.skipif(not shutil.which("invoice-watcher", path=PATH), reason="the program is not installed by its name")
 @pytest.mark.parametrize(("shell", "mark"), [("zsh", "#compdef invoice-watcher"), ("fish", "complete ")])
 def test_the_other_shells_have_theirs(shell: str, mark: str) -> None:
-    """Users of zsh and fish have the same."""
+    """In zsh and fish, too, the tabulator offers the commands."""
     assert mark in completion(shell)
 
 

@@ -93,7 +93,7 @@ def names_in(query: str) -> set[str]:
 
 
 def test_names_are_found() -> None:
-    """The tests below see through every form of a query that is used."""
+    """The names of metrics are found in every form of a query that the rules and the dashboard use."""
     query = 'max by (le) (rate(a_total{b="c d"}[5m])) > 0.5 * e unless on (f) g_h or time() - i'
     assert names_in(query) == {"a_total", "e", "g_h", "i"}
 
@@ -136,7 +136,7 @@ def test_every_alert_says_what_to_do(rule: dict[str, Any]) -> None:
 
 @needs_promtool
 def test_prometheus_takes_the_rules() -> None:
-    """`promtool check rules` finds nothing."""
+    """`promtool check rules` finds no fault in the shipped alert rules."""
     assert promtool("check", "rules", RULES)[0] == 0
 
 
