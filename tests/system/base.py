@@ -30,7 +30,7 @@ INSTALLED = (
     *("samba", "smbclient", "systemd", "systemd-sysv"),
 )
 # What the program's own tests ask for, beside what the program does.
-TESTING = ("e2fsprogs", "python3-hypothesis", "python3-pytest", "python3-pytest-timeout")
+TESTING = ("apprise", "e2fsprogs", "python3-hypothesis", "python3-pytest", "python3-pytest-timeout")
 _HALF = "half-"
 WEEK = 7 * 24 * 3600.0
 # A machine of these tests has a loopback only, and the NetBIOS name service waits for more.

@@ -77,7 +77,7 @@ def test_the_folders(machine: Machine, said: str) -> None:
 
 
 def test_what_comes_with_it(machine: Machine, said: str) -> None:
-    """The manual, the shell's completion and the commands are there."""
+    """With the package come the manual, the shell's completion and the commands."""
     shown = machine.run("dpkg", "-L", "invoice-watcher")
     wanted = ("/usr/bin/invoice-watcher", "man1/invoice-watcher.1", "man5/invoice-watcher.yaml.5", "bash-completion")
     assert [one for one in wanted if one not in shown] == []
