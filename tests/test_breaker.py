@@ -56,8 +56,9 @@ def test_three_different_orders_in_a_row_pause_the_queue(lanes: str, pauses: boo
 @pytest.mark.parametrize("delivered", [True, False])
 def test_any_answer_about_a_document_starts_the_count_anew(delivered: bool) -> None:  # noqa: FBT001 - a parameter
     """An API that accepts, or rejects, a document between two failures is there."""
-    breaker = _after("a", "b").answered("x", 0, delivered=delivered)
-    assert _after("c", "d", breaker=breaker).pause is None
+    for breaker in (Breaker(INITIAL, LONGEST), Breaker(INITIAL, LONGEST).answered("first", 0, delivered=True)):
+        failed = _after("a", "b", breaker=breaker)
+        assert _after("c", "d", breaker=failed.answered("x", 0, delivered=delivered)).pause is None
 
 
 @pytest.mark.parametrize("fault", [Fault.OPERATOR, Fault.OURS])
@@ -102,6 +103,7 @@ def test_answer_opens_the_gate() -> None:
     probing = _after("a", "b", "c").started("a")
     assert probing.answered("a", 5, delivered=False).may_start(5)
     assert probing.answered("from before", 5, delivered=True).may_start(5)
+    assert probing.answered("a", 0, delivered=True).pause is None, "at the very moment"
 
 
 def test_probe_that_came_to_nothing_makes_room_for_the_next() -> None:
@@ -160,6 +162,7 @@ def test_an_answer_that_cannot_be_filed_is_no_news_of_this_machine() -> None:
     probing = _after("a", fault=Fault.OURS).started("a")
     after = probing.answered("a", 5, delivered=True, filed=False)
     assert (after.pause, after.proven) == (probing.pause, True)
+    assert probing.answered("a", 5, delivered=True).pause is None
 
 
 def test_first_three_orders_refused_mean_a_wrong_api_code() -> None:
