@@ -429,7 +429,7 @@ def test_what_is_dropped_in_a_pause_is_looked_at(fault: Fault, looked_at: bool) 
     assert queue.next(0) is task
     queue.report(task, Waiting(failure(fault, 60.0)), 0, 0.5)
     new = task_of("2", 2)
-    new.signature = Signature(1, 1, 1, 1)
+    new.signature = Signature(1, LARGEST + 1, 1, 1)
     queue.schedule.offer([new])
     assert queue.next(1) is (new if looked_at else None)
     assert new.look_only is looked_at
@@ -467,3 +467,40 @@ def test_a_short_patience_is_kept() -> None:
     queue.report(task, Waiting(failure()), 0, 0.5)
     assert queue.wake_at() == 0.25
     assert queue.next(0.25) is task
+
+
+def test_the_first_refusal_of_the_key_stops_all() -> None:
+    """A 401 is the operator's fault at once, though others were answered before the document was sent."""
+    queue = Queue(RULES, WORKERS, LARGEST)
+    for number in range(2):
+        queue.schedule.add_claimed(task_of(str(number), number, claimed=True))
+    first, second = queue.next(0), queue.next(0)
+    assert first is not None
+    assert second is not None
+    queue.report(first, Filed(DELIVERED, "0.pdf", sent=True), 0, 0.5)
+    queue.report(second, Waiting(failure(Fault.OPERATOR)), 0, 0.5)
+    assert queue.pause is not None
+    assert queue.pause.fault is Fault.OPERATOR
+
+
+def test_what_keeps_failing_waits_twice_as_long_each_time() -> None:
+    """Up to `retry.max`, by the worst of chances."""
+    queue, task, now, waits = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True), 0.0, []
+    queue.schedule.add_claimed(task)
+    for _ in range(9):
+        assert queue.next(now) is task
+        queue.report(task, Waiting(failure()), now, 1.0)
+        waits.append(task.due - now)
+        now = task.due
+    assert waits == [4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 2), (4, 5), (6, 7), (8, 10)])
+def test_a_few_may_be_filed_while_others_are_sent(workers: int, most: int) -> None:
+    """For each four that are sent one more may be under way, whose receipt goes to the disk; at least one."""
+    queue = Queue(RULES, workers, LARGEST)
+    queue.schedule.offer(task_of(str(number), number) for number in range(20))
+    sent = 0
+    while (task := queue.next(0)) is not None:
+        sent, task.place_free = sent + 1, True
+    assert sent == most
