@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.backoff import RetryRules
-from invoice_watcher.ending import Filed, NotReady, Waiting
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
 from invoice_watcher.outcome import Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
@@ -224,9 +224,13 @@ def test_room_on_the_disk_ends_the_pause_without_another_upload() -> None:
     queue.report(task, Waiting(failure(Fault.OURS)), 0, 0.5)
     assert queue.next(1.9) is None
     assert queue.next(2) is task
+    other = task_of("2", 2, claimed=True)
+    other.due = 300.0
+    queue.schedule.add_claimed(other)
     queue.report(task, Filed(DELIVERED, "1.pdf", sent=False), 2, 0.5)
     assert queue.pause is None
-    assert queue.waiting == 0
+    assert queue.waiting == 1
+    assert queue.next(2) is other, "it waited for room as well"
 
 
 def test_lone_wrong_order_is_rejected_soon() -> None:
@@ -435,6 +439,35 @@ def test_what_is_dropped_in_a_pause_is_looked_at(fault: Fault, looked_at: bool) 
     assert new.look_only is looked_at
 
 
+def _looked_at() -> tuple[Queue, Task]:
+    """Give a queue that is paused, and a dropped file that a worker looks at meanwhile."""
+    queue, task, dropped = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True), task_of("2", 2)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure(Fault.OPERATOR)), 0, 0.5)
+    dropped.signature = Signature(1, 1, 1, 1)
+    queue.schedule.offer([dropped])
+    assert queue.next(1) is dropped
+    return queue, dropped
+
+
+def test_what_is_fit_stays_where_it_is() -> None:
+    """It was looked at once, waits in the drop folder, and is sent when the pause is over."""
+    queue, dropped = _looked_at()
+    queue.report(dropped, Fit(), 1, 0.5)
+    assert queue.next(1.5) is None
+    assert queue.schedule.ready_tasks() == [dropped]
+    assert not dropped.look_only
+
+
+def test_what_is_unfit_is_gone_from_the_drop_folder() -> None:
+    """What was rejected in a pause is neither offered nor counted any more."""
+    queue, dropped = _looked_at()
+    queue.report(dropped, Filed(rejected(106), "2.pdf", sent=False), 1, 0.5)
+    assert queue.schedule.ready_tasks() == []
+    assert queue.waiting == 1
+
+
 def test_a_full_disk_is_tried_ever_more_rarely_though_the_api_answers() -> None:
     """What the API took, and cannot be filed, is no sign that this machine is well: the pause goes on as it was."""
     queue, now = Queue(RULES, WORKERS, LARGEST), 0.0
@@ -504,3 +537,21 @@ def test_a_few_may_be_filed_while_others_are_sent(workers: int, most: int) -> No
     while (task := queue.next(0)) is not None:
         sent, task.place_free = sent + 1, True
     assert sent == most
+
+
+def test_a_101_that_is_held_shows_that_the_api_answers() -> None:
+    """What fails before and after it fails by itself, and that counts against it."""
+    queue, tasks = Queue(RULES, WORKERS, LARGEST), [task_of(str(number), number, claimed=True) for number in range(4)]
+    for task in tasks:
+        queue.schedule.add_claimed(task)
+        assert queue.next(0) is task
+    closed, shipped, wrong, bad = tasks
+    for task in (closed, shipped):
+        queue.report(task, Filed(rejected(103), task.invoice.name, sent=True), 0, 0.5)
+    queue.report(bad, Waiting(failure()), 0, 0.5)
+    wrong.decision = Decision(rejected(101), "sha256")
+    queue.report(wrong, Held(rejected(101)), 1, 0.5)
+    while (found := queue.next(100)) is not bad:
+        assert found is wrong
+    queue.report(bad, Waiting(failure()), 100, 0.5)
+    assert bad.strikes == 2
