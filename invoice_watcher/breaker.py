@@ -79,8 +79,8 @@ class Breaker:
 
         But for what keeps this machine from filing: where the answer could not be `filed`, that pause goes on.
         """
-        if delivered and self.proven and self.pause is None and not self.failed and not self.refused:
-            return self  # as almost always
+        if delivered and self.proven and self.pause is None and not self.failed:
+            return self  # as almost always; `refused` is empty once it is proven
         after = replace(self, failed=frozenset(), refused=frozenset(), proven=self.proven or delivered)
         if not filed and self.pause is not None and self.pause.fault is Fault.OURS:
             return after

@@ -53,6 +53,7 @@ SUCCESSES = [
     *('{"error": false, "message": "Invoice saved"}', '{"code": 0}', '{"code": 200, "message": "OK"}'),
     *('{"code": "0"}', '{"Code": "200"}', '{"code": "OK", "message": "done"}', '{"code": "Success"}', '{"code": null}'),
     *('{"success": true, "invoice": {"id": 7, "status": "printed"}}', '{"total": {"amount": 9.5, "code": "EUR"}}'),
+    *('{"error": "null"}', '{"error": 0}', '{"errors": "0"}', "<r><Error>null</Error></r>", "<r><Error>0</Error></r>"),
     *("<InvoiceResponse/>", "<InvoiceResponse></InvoiceResponse>", "<r><Code>0</Code><Message/></r>"),
     *("<r><Error/></r>", "<r xmlns:i='urn:i'><Error i:nil='true'/></r>", "<r><Success>true</Success></r>"),
 ]
@@ -81,6 +82,12 @@ def test_an_error_is_found_wherever_it_stands(text: str) -> None:
     """JSON or XML, flat or nested, in any letter case and encoding: the code and the message are found."""
     for raw in in_wrappings(text):
         assert read_answer(raw) == ERROR
+
+
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"a": ', "}")])
+def test_an_error_is_found_in_fifty_wrappings(opens: str, closes: str) -> None:
+    """No API nests its answers so deeply; what is nested more deeply than that is none."""
+    assert read_answer((opens * 50 + ERRORS[0] + closes * 50).encode()) == ERROR
 
 
 @pytest.mark.parametrize("text", SUCCESSES)
@@ -177,6 +184,7 @@ def test_a_web_page_is_no_answer(text: str) -> None:
         *(gzip.compress(b"{}", mtime=0), b"%PDF-1.7", b"PK\3\4", bytes(range(256)), b"\xff\xfe{", b"\xfe\xff\xd8\x00"),
         b'{"code": ' + b"1" * 5000 + b"}",
         b"[" * 100 + b"]" * 100,
+        b'{"a": ' * 100 + b"1" + b"}" * 100,
     ],
 )
 def test_anything_else_is_unclear(raw: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -56,8 +58,9 @@ def test_three_different_orders_in_a_row_pause_the_queue(lanes: str, pauses: boo
 @pytest.mark.parametrize("delivered", [True, False])
 def test_any_answer_about_a_document_starts_the_count_anew(delivered: bool) -> None:  # noqa: FBT001 - a parameter
     """An API that accepts, or rejects, a document between two failures is there."""
-    breaker = _after("a", "b").answered("x", 0, delivered=delivered)
-    assert _after("c", "d", breaker=breaker).pause is None
+    for breaker in (Breaker(INITIAL, LONGEST), Breaker(INITIAL, LONGEST).answered("first", 0, delivered=True)):
+        failed = _after("a", "b", breaker=breaker)
+        assert _after("c", "d", breaker=failed.answered("x", 0, delivered=delivered)).pause is None
 
 
 @pytest.mark.parametrize("fault", [Fault.OPERATOR, Fault.OURS])
@@ -102,6 +105,7 @@ def test_answer_opens_the_gate() -> None:
     probing = _after("a", "b", "c").started("a")
     assert probing.answered("a", 5, delivered=False).may_start(5)
     assert probing.answered("from before", 5, delivered=True).may_start(5)
+    assert probing.answered("a", 0, delivered=True).pause is None, "at the very moment"
 
 
 def test_probe_that_came_to_nothing_makes_room_for_the_next() -> None:
@@ -140,9 +144,22 @@ def test_retry_after_of_nothing_does_not_mean_all_the_time() -> None:
 def test_retry_after_that_comes_during_a_probe_is_obeyed() -> None:
     """An earlier upload is answered `Retry-After` during a probe: that holds, though the probe goes through."""
     probing = _after("a", "b", "c").started("a").deferred("late", _failure(retry_after=60), 10, 0.5)
-    after = probing.answered("a", 11, delivered=True)
-    assert not after.may_start(69)
-    assert after.may_start(70)
+    proven = replace(probing, proven=True)
+    for after in (
+        probing.answered("a", 11, delivered=True),
+        probing.wrong_api_code("a", _problem(101), 11),
+        proven.wrong_api_code("a", _problem(101), 11),
+    ):
+        assert not after.may_start(69)
+        assert after.may_start(70)
+
+
+def test_retry_after_holds_though_this_machine_is_mended() -> None:
+    """An earlier upload is answered `Retry-After` while the disk is full: room on the disk does not shorten that."""
+    probing = _after("a", fault=Fault.OURS).started("a").deferred("late", _failure(retry_after=60), 10, 0.5)
+    mended = probing.recorded("a", 11)
+    assert not mended.may_start(69)
+    assert mended.may_start(70)
 
 
 def test_filing_ends_a_pause_for_this_machines_fault_only() -> None:
@@ -160,6 +177,7 @@ def test_an_answer_that_cannot_be_filed_is_no_news_of_this_machine() -> None:
     probing = _after("a", fault=Fault.OURS).started("a")
     after = probing.answered("a", 5, delivered=True, filed=False)
     assert (after.pause, after.proven) == (probing.pause, True)
+    assert probing.answered("a", 5, delivered=True).pause is None
 
 
 def test_first_three_orders_refused_mean_a_wrong_api_code() -> None:
@@ -170,6 +188,9 @@ def test_first_three_orders_refused_mean_a_wrong_api_code() -> None:
     assert (pause.fault, pause.problem.code) == (Fault.OPERATOR, 101)
     again = _refused("a", "b", "c").started("a").wrong_api_code("a", _problem(101), 10)
     assert _pause(again).probe_at > pause.probe_at
+    for _ in range(20):
+        again = again.started("a").wrong_api_code("a", _problem(101), 10)
+    assert _pause(again).probe_at <= 10 + LONGEST, "and a right one is noticed in time"
 
 
 @pytest.mark.parametrize("delivered", [True, False])

@@ -78,3 +78,16 @@ def test_what_takes_long_to_read_is_not_looked_at() -> None:
     schedule.offer(tasks)
     inspection = Inspection(schedule, LARGEST)
     assert list(iter(inspection.next, None)) == [tasks[0], tasks[1], tasks[4]]
+
+
+def test_what_is_dropped_later_is_looked_at_too() -> None:
+    """However it was found: beside what the last scan saw, or by the next one."""
+    schedule, (first, second, third) = Schedule(), (_dropped(str(number), number) for number in range(3))
+    schedule.offer([first])
+    inspection = Inspection(schedule, LARGEST)
+    assert [inspection.next(), inspection.next()] == [first, None]
+    schedule.add_ready([second])
+    assert [inspection.next(), inspection.next()] == [second, None]
+    schedule.add_ready([third])
+    schedule.offer([third])
+    assert [inspection.next(), inspection.next()] == [third, None]

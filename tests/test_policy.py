@@ -19,6 +19,7 @@ from invoice_watcher.outcome import API_CODES, Deferred, Delivered, Fault, Outco
 from invoice_watcher.policy import (
     NETWORK_FAULTS,
     Reply,
+    api_code_doubted,
     judge_network_fault,
     judge_reply,
     keeps_failing,
@@ -392,3 +393,16 @@ def test_a_link_that_cannot_be_fetched_keeps_its_own_reason() -> None:
     assert (problem.code, problem.reason) == (105, "link_unreachable")
     assert problem.message == "Timeout (tried 3 times)"
     assert problem.hint == hint_for("link_unreachable")
+
+
+def test_a_101_that_may_be_the_configurations_fault_is_told_so() -> None:
+    """Nobody at the share can mend the API code: the note says whose matter it is, and keeps what the API said."""
+    refusal = judged(400, error(101, "Wrong API code"))
+    assert isinstance(refusal, Rejected)
+    assert api_code_doubted(refusal) == Deferred(
+        Problem(Source.API, 101, "api_code_refused", "Wrong API code", hint_for("api_code_refused")),
+        Fault.OPERATOR,
+        400,
+        error(101, "Wrong API code").decode(),
+        reached=True,
+    )

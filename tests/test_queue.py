@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoice_watcher.backoff import RetryRules
-from invoice_watcher.ending import Filed, NotReady, Waiting
+from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
 from invoice_watcher.outcome import Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
@@ -224,9 +224,13 @@ def test_room_on_the_disk_ends_the_pause_without_another_upload() -> None:
     queue.report(task, Waiting(failure(Fault.OURS)), 0, 0.5)
     assert queue.next(1.9) is None
     assert queue.next(2) is task
+    other = task_of("2", 2, claimed=True)
+    other.due = 300.0
+    queue.schedule.add_claimed(other)
     queue.report(task, Filed(DELIVERED, "1.pdf", sent=False), 2, 0.5)
     assert queue.pause is None
-    assert queue.waiting == 0
+    assert queue.waiting == 1
+    assert queue.next(2) is other, "it waited for room as well"
 
 
 def test_lone_wrong_order_is_rejected_soon() -> None:
@@ -429,10 +433,39 @@ def test_what_is_dropped_in_a_pause_is_looked_at(fault: Fault, looked_at: bool) 
     assert queue.next(0) is task
     queue.report(task, Waiting(failure(fault, 60.0)), 0, 0.5)
     new = task_of("2", 2)
-    new.signature = Signature(1, 1, 1, 1)
+    new.signature = Signature(1, LARGEST + 1, 1, 1)
     queue.schedule.offer([new])
     assert queue.next(1) is (new if looked_at else None)
     assert new.look_only is looked_at
+
+
+def _looked_at() -> tuple[Queue, Task]:
+    """Give a queue that is paused, and a dropped file that a worker looks at meanwhile."""
+    queue, task, dropped = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True), task_of("2", 2)
+    queue.schedule.add_claimed(task)
+    assert queue.next(0) is task
+    queue.report(task, Waiting(failure(Fault.OPERATOR)), 0, 0.5)
+    dropped.signature = Signature(1, 1, 1, 1)
+    queue.schedule.offer([dropped])
+    assert queue.next(1) is dropped
+    return queue, dropped
+
+
+def test_what_is_fit_stays_where_it_is() -> None:
+    """It was looked at once, waits in the drop folder, and is sent when the pause is over."""
+    queue, dropped = _looked_at()
+    queue.report(dropped, Fit(), 1, 0.5)
+    assert queue.next(1.5) is None
+    assert queue.schedule.ready_tasks() == [dropped]
+    assert not dropped.look_only
+
+
+def test_what_is_unfit_is_gone_from_the_drop_folder() -> None:
+    """What was rejected in a pause is neither offered nor counted any more."""
+    queue, dropped = _looked_at()
+    queue.report(dropped, Filed(rejected(106), "2.pdf", sent=False), 1, 0.5)
+    assert queue.schedule.ready_tasks() == []
+    assert queue.waiting == 1
 
 
 def test_a_full_disk_is_tried_ever_more_rarely_though_the_api_answers() -> None:
@@ -467,3 +500,58 @@ def test_a_short_patience_is_kept() -> None:
     queue.report(task, Waiting(failure()), 0, 0.5)
     assert queue.wake_at() == 0.25
     assert queue.next(0.25) is task
+
+
+def test_the_first_refusal_of_the_key_stops_all() -> None:
+    """A 401 is the operator's fault at once, though others were answered before the document was sent."""
+    queue = Queue(RULES, WORKERS, LARGEST)
+    for number in range(2):
+        queue.schedule.add_claimed(task_of(str(number), number, claimed=True))
+    first, second = queue.next(0), queue.next(0)
+    assert first is not None
+    assert second is not None
+    queue.report(first, Filed(DELIVERED, "0.pdf", sent=True), 0, 0.5)
+    queue.report(second, Waiting(failure(Fault.OPERATOR)), 0, 0.5)
+    assert queue.pause is not None
+    assert queue.pause.fault is Fault.OPERATOR
+
+
+def test_what_keeps_failing_waits_twice_as_long_each_time() -> None:
+    """Up to `retry.max`, by the worst of chances."""
+    queue, task, now, waits = Queue(RULES, WORKERS, LARGEST), task_of("1", 1, claimed=True), 0.0, []
+    queue.schedule.add_claimed(task)
+    for _ in range(9):
+        assert queue.next(now) is task
+        queue.report(task, Waiting(failure()), now, 1.0)
+        waits.append(task.due - now)
+        now = task.due
+    assert waits == [4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 2), (4, 5), (6, 7), (8, 10)])
+def test_a_few_may_be_filed_while_others_are_sent(workers: int, most: int) -> None:
+    """For each four that are sent one more may be under way, whose receipt goes to the disk; at least one."""
+    queue = Queue(RULES, workers, LARGEST)
+    queue.schedule.offer(task_of(str(number), number) for number in range(20))
+    sent = 0
+    while (task := queue.next(0)) is not None:
+        sent, task.place_free = sent + 1, True
+    assert sent == most
+
+
+def test_a_101_that_is_held_shows_that_the_api_answers() -> None:
+    """What fails before and after it fails by itself, and that counts against it."""
+    queue, tasks = Queue(RULES, WORKERS, LARGEST), [task_of(str(number), number, claimed=True) for number in range(4)]
+    for task in tasks:
+        queue.schedule.add_claimed(task)
+        assert queue.next(0) is task
+    closed, shipped, wrong, bad = tasks
+    for task in (closed, shipped):
+        queue.report(task, Filed(rejected(103), task.invoice.name, sent=True), 0, 0.5)
+    queue.report(bad, Waiting(failure()), 0, 0.5)
+    wrong.decision = Decision(rejected(101), "sha256")
+    queue.report(wrong, Held(rejected(101)), 1, 0.5)
+    while (found := queue.next(100)) is not bad:
+        assert found is wrong
+    queue.report(bad, Waiting(failure()), 100, 0.5)
+    assert bad.strikes == 2

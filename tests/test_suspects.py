@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher.outcome import Rejected
+from invoice_watcher.ending import Fit, Waiting
+from invoice_watcher.outcome import Fault, Rejected
 from invoice_watcher.queue.suspects import MOST_CRASHES
+from invoice_watcher.settling import Signature
 from tests.support.world import DAY, DELIVERED, RULES, World, all_but, failure, task_of
 
 if TYPE_CHECKING:
@@ -89,3 +91,22 @@ def test_a_suspect_that_meets_an_outage_waits_like_any_other(fault: Deferred) ->
     world.run(2 * DAY)
     assert set(world.filed) == set("abcdex")
     assert poison(world) == []
+
+
+def test_a_suspect_is_not_sent_beside_a_file_that_is_looked_at() -> None:
+    """Should the program die over it, only the suspect may be to blame: a look that is under way is waited for."""
+    queue = World(all_but({})).queue
+    for order in (1, 2):
+        queue.resume(task_of(str(order), order, claimed=True), died=True)
+    first = queue.next(0)
+    assert first is not None
+    queue.report(first, Waiting(failure(Fault.OPERATOR)), 0, 0.5)
+    dropped = task_of("3", 3)
+    dropped.signature = Signature(1, 1, 1, 1)
+    queue.schedule.offer([dropped])
+    assert queue.next(1) is dropped
+    assert queue.next(1000) is None
+    queue.report(dropped, Fit(), 1000, 0.5)
+    second = queue.next(1000)
+    assert second is not None
+    assert second.invoice.lane == "2"

@@ -97,7 +97,7 @@ class Queue:
 
     def next(self, now: float) -> Task | None:
         """Take out what to send now; None when nothing may, or nothing is due."""
-        self._release_held(now, 1.0)
+        self._condemn_held(now)
         self._condemn_poison(now)
         if self.is_full:
             return None
@@ -226,10 +226,15 @@ class Queue:
 
     def _release_held(self, now: float, chance: float) -> None:
         """Judge the held ones as soon as it is clear whose fault their 101 is."""
-        if self.pause is not None:
-            for task in self._held.acquitted():
-                self._again(task, now + self._back_off(task, chance))
-        elif self._held.tasks:
+        if self.pause is None:
+            self._condemn_held(now)
+            return
+        for task in self._held.acquitted():
+            self._again(task, now + self._back_off(task, chance))
+
+    def _condemn_held(self, now: float) -> None:
+        """Let those answers stand that are their orders' own fault; none is held while nothing flows."""
+        if self._held.tasks:
             is_over = self._holds_alone and now >= self._held.until
             for task in self._held.condemned(() if is_over else self._breaker.refused):
                 self._again(task, now)

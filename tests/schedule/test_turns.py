@@ -193,6 +193,7 @@ def test_what_changed_during_a_look_is_held_once(found: list[tuple[int, int]], m
         selection.add(one)
     anew = [one._replace(changed_ns=100) for one in seen if int(one.name) in again]
     selection.see_again({one.name for one in anew}, anew)
+    assert sum(map(len, selection._parts.values())) <= most + most // 4, "more is held than may be"
     chosen = selection.chosen()
     names = [one.name for one in chosen]
     assert len(names) == len(set(names)) <= most
