@@ -25,6 +25,7 @@ def test_values_stay_as_they_are_written_and_know_their_lines() -> None:
     """Octal, sexagesimal and truth-like words reach the forms as the administrator wrote them."""
     tree = read("a: 0123\nb:\n  - 12:30\n  - 'yes'\n", "c.yaml")
     assert tree.entries[0] == (Scalar(1, "a", plain=True), Scalar(1, "0123", plain=True))
+    assert read("a:\n  b: 1\n", "c.yaml").entries[0][1].line == 2
     assert tree.entries[1][1] == Sequence(3, (Scalar(3, "12:30", plain=True), Scalar(4, "yes", plain=False)))
 
 
@@ -100,6 +101,7 @@ def test_aliases_anchors_and_tags_are_refused_without_stopping_the_reading(value
     node = read(f"a: {value}\nb: 2\n", "c.yaml").entries[0][1]
     assert isinstance(node, Refused)
     assert why in node.why
+    assert node.line == 1
 
 
 SECRET = "hunter2-hunter2"  # noqa: S105 - stands for a secret, to be looked for

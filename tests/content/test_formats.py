@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_watcher.content import Verdict, inspect
+from invoice_watcher.content import Finding, Verdict, inspect
 from invoice_watcher.invoice import Kind
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(1, 200)) * 8
@@ -38,6 +38,17 @@ def test_another_file_with_a_document_behind_it(front: bytes, expected: Verdict,
     """What is known to be something else, or was not written yet, is no document, though an archive ends it."""
     raw = front + (Path(__file__).parents[1] / f"samples/invoice.{kind}").read_bytes()
     assert inspect(io.BytesIO(raw), len(raw), kind).verdict is expected
+
+
+@pytest.mark.parametrize(("raw", "verdict", "what"), [
+    (bytes(2000), Verdict.CUT_OFF, "the file begins with NUL bytes: its content was not written"),
+    (b"%PD\0\0", Verdict.CUT_OFF, "the file holds no more than its first few bytes"),
+    (b"PE\0\0" + bytes(100), Verdict.MISMATCH, "the file does not begin with %PDF-, so it is not a PDF"),
+    (b"\r\n<p>", Verdict.MISMATCH, "the file is an HTML or XML document, not a PDF"),
+])  # fmt: skip
+def test_it_is_told_what_a_file_is_in_place_of_a_document(raw: bytes, verdict: Verdict, what: str) -> None:
+    """A clerk reads whether hardly anything was written yet, or what the file is; two letters alone prove nothing."""
+    assert inspect(io.BytesIO(raw), len(raw), Kind.PDF) == Finding(verdict, what)
 
 
 def test_a_shortcut_without_a_link() -> None:

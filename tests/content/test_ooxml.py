@@ -66,6 +66,14 @@ def test_word_documents_of_any_make_are_whole(names: Sequence[str]) -> None:
 def test_other_archives_are_no_word_documents(names: Sequence[str]) -> None:
     """A ZIP archive of photos, an OpenDocument text or a workbook is refused by name."""
     assert judged(archive(*names)) is Verdict.MISMATCH
+    assert judged(b"\x01junk" + archive(*names)) is Verdict.MISMATCH
+
+
+@pytest.mark.parametrize("kind", [Kind.DOC, Kind.XLS])
+def test_an_archive_of_photos_is_no_old_document(kind: Kind) -> None:
+    """Under .doc and .xls any Office document is taken, and other archives are refused."""
+    assert judged(DOCX, kind) is Verdict.WHOLE
+    assert judged(archive("photo.jpg"), kind) is Verdict.MISMATCH
 
 
 def test_a_cut_open_document_is_told_from_its_beginning() -> None:

@@ -195,6 +195,18 @@ def test_a_fault_that_needs_somebody_after_one_that_did_not() -> None:
     assert person.subjects == ["the queue is paused"] * 2
 
 
+def test_a_pause_that_changed_its_cause_before_it_was_told() -> None:
+    """Its end tells its whole length: from when nothing flowed, not from when the last cause of it began."""
+    person = Person()
+    person.fails("1.pdf")
+    person.sees(10.0)
+    person.sees(300.0, pause=paused(since=10.0))
+    person.sees(EVERY, pause=paused(since=310.0))
+    person.sees(2 * EVERY)
+    assert person.subjects == ["1 invoice failed", "the queue is paused", "the queue flows again"]
+    assert "(20 min)" in person.got[2][2]
+
+
 def test_a_known_pause_that_gets_worse_for_a_moment() -> None:
     """Whoever was told of a pause is told of its end, though its last moments were to be told anew."""
     person = Person()
