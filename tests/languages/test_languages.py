@@ -130,7 +130,6 @@ def test_every_reason_to_wait_has_words(language: Language) -> None:
     assert set(language.states) == set(get_args(State))
 
 
-@pytest.mark.slow
 @each_translated
 def test_phrases_are_those_of_the_program(language: Language) -> None:
     """Why a file is not ready is told in this language; no phrase is left over from words that have changed."""

@@ -179,13 +179,17 @@ def test_what_arrives_behind_a_look(box: Box, eyes_on: Callable[..., Eyes], monk
     for number in range(200):
         eyes.lookout.look(eyes.schedule)
         if number == 3:
-            seen = [box.put(f"q{order}.pdf").name for order in range(40)]
+            for order in range(40):
+                box.put(f"q{order}.pdf")
             until(lambda: len(eyes.lookout._watcher._listener._names) == 40)  # type: ignore[union-attr]
-            seen += [box.put(f"q{order}.doc").name for order in range(40)]
+            for order in range(40):
+                box.put(f"q{order}.doc")
         if number > 3 and not eyes.lookout.is_looking:
             break
-    for order in range(40):
-        assert f"q{order}.pdf" in eyes.ready or f"q{order}.doc" not in eyes.ready
+    assert not eyes.lookout.is_looking
+    offered = set(eyes.ready)
+    assert "a0.pdf" in offered
+    assert [order for order in range(40) if f"q{order}.doc" in offered and f"q{order}.pdf" not in offered] == []
 
 
 @pytest.mark.slow
