@@ -35,7 +35,7 @@ LAYERS = [
     # what an attempt means for all others; the two doors, folder and API; what is filed; who is told by mail
     {"archive", "lookout", "queue", "uploader"} | {"notify"},
     # one invoice; and what is done without a daemon
-    {"delivery", "resumption", "sending"} | {"checks", "report", "requeuing", "status_page"},
+    {"by_hand", "delivery", "resumption"} | {"checks", "report", "requeuing", "status_page"},
     # what people are told of all invoices
     {"heartbeat", "journey", "once", "progress"} | {"inquiry", "metrics"},
     # the same, for those who are told

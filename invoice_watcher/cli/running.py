@@ -24,7 +24,7 @@ from invoice_watcher.progress import progress
 if TYPE_CHECKING:
     import signal
 
-    from invoice_watcher.sending import Stop
+    from invoice_watcher.by_hand import Stop
     from invoice_watcher.serve import Settings
 
 
@@ -52,7 +52,7 @@ def run(config_path: Path, *, once: bool) -> int:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def upload(config_path: Path, files: tuple[Path, ...]) -> int:
     """Send FILES now, without the folders; they stay where they are."""
-    from invoice_watcher.sending import send_files  # noqa: PLC0415 - see above
+    from invoice_watcher.by_hand import send_files  # noqa: PLC0415 - see above
 
     for path in files:
         if not path.is_file():  # opening a FIFO would wait for its writer
@@ -86,7 +86,7 @@ def _settings(path: Path) -> Settings:
 
 
 def _stop_on_signal() -> Stop:
-    from invoice_watcher.sending import Stop  # noqa: PLC0415 - see above
+    from invoice_watcher.by_hand import Stop  # noqa: PLC0415 - see above
 
     stop = Stop()
 
