@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from invoice_watcher.audience import Attempt
@@ -233,6 +235,17 @@ def test_folders_that_are_away() -> None:
     assert "nothing is mounted on /srv." in person.got[1][2]
 
 
+def test_the_time_of_day_at_which_the_folders_went_away() -> None:
+    """Somebody has to act, so it is told at once: since when, by this place's clock, with the day where not today."""
+    person = Person()
+    person.sees(GATHERING, trouble="nothing is mounted on /srv")
+    person.sees(REMINDER + GATHERING, trouble="nothing is mounted on /srv")
+    here = time.localtime(NOON)
+    assert person.got[0][0] == GATHERING
+    for (_, _, text), shown in zip(person.got, ("%H:%M", "%Y-%m-%d %H:%M"), strict=True):
+        assert f"since {time.strftime(shown, here)}: nothing is mounted on /srv.\n" in text
+
+
 def test_a_file_that_waits_for_hours() -> None:
     """A document that somebody left open is named after two hours, and then once a day."""
     person = Person()
@@ -241,6 +254,14 @@ def test_a_file_that_waits_for_hours() -> None:
     person.sees(2 * REMINDER, waiting=1, oldest=timestamp(NOON), files=(waiter(0.0),))
     assert person.subjects == ["a file waits for long"] * 2
     assert "It is 12345.pdf, and is still open for writing." in person.got[0][2]
+
+
+def test_a_busy_day() -> None:
+    """Some file waits at any time, and none for long: nobody hears of it."""
+    person = Person()
+    for _ in range(6):
+        person.sees(LONG_WAIT / 3, waiting=1, oldest=timestamp(NOON + person.now), files=(waiter(person.now),))
+    assert person.got == []
 
 
 def test_what_waited_behind_a_pause_has_its_time() -> None:
@@ -278,6 +299,41 @@ def test_what_happens_while_a_message_is_under_way() -> None:
     person.now = 30.0
     person.sees(200.0)
     assert person.subjects == ["the queue flows again, 1 invoice failed"]
+
+
+def test_a_pause_that_comes_back_while_its_message_is_under_way() -> None:
+    """Whoever reads that the queue is paused when it is so again is not told a second time."""
+    person = Person(every=60.0)
+    person.digest.hear(standing(0.0, pause=paused()), 0.0)
+    message = person.digest.compose()
+    person.digest.hear(standing(5.0), 5.0)
+    person.digest.hear(standing(10.0, pause=paused(since=10.0)), 10.0)
+    person.digest.sent(message, 12.0)
+    person.now = 12.0
+    person.sees(600.0, pause=paused(since=10.0))
+    assert person.got == []
+
+
+@pytest.mark.parametrize(("length", "subjects"), [
+    (300.0, ["the queue is paused", "the queue flows again"]), (10.0, []),
+])  # fmt: skip
+def test_a_pause_that_begins_while_the_end_of_another_is_being_told(length: float, subjects: list[str]) -> None:
+    """It is another pause, with a beginning and a length of its own; and, if it is brief, none."""
+    person = Person(every=60.0)
+    person.sees(30.0, pause=paused())
+    person.sees(50.0)
+    assert person.subjects == ["the queue is paused"]
+    person.now += 30.0
+    person.digest.hear(standing(person.now), person.now)
+    message = person.digest.compose()
+    begun = person.now + 5.0
+    person.digest.hear(standing(begun, pause=paused(since=begun)), begun)
+    person.digest.sent(message, begun + 1.0)
+    person.now = begun + 1.0
+    person.sees(length - 1.0, pause=paused(since=begun))
+    person.sees(300.0)
+    assert person.subjects[1:] == subjects
+    assert not subjects or "(5 min)" in person.got[2][2]
 
 
 def test_what_fails_while_a_message_is_on_its_way() -> None:
