@@ -185,7 +185,7 @@ class Daemon:
     def _start_what_may(self, now: float) -> None:
         """Begin what may begin; nothing, once somebody has asked for a stop."""
         while not (self._queue.is_full or self._mailbox.holds_stop or signals.is_stop_sent()):
-            if (task := self._queue.next(now)) is None:
+            if (task := self._queue.next(now, expects_more=self._lookout.expects_more())) is None:
                 return
             self._workers.give(task)
 
