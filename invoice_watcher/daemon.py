@@ -234,7 +234,7 @@ class Daemon:
         return {
             "the scan of the drop folder": self._lookout.due_at(busy=self._is_busy()),
             "the wait for the next file's turn": None if self._mailbox.holds_stop else self._queue.wake_at(),
-            "an upload": None if given_at is None else given_at + deadline,
+            "an attempt to deliver": None if given_at is None else given_at + deadline,
         }
 
     def _recover(self) -> None:
