@@ -145,12 +145,9 @@ class Daemon:
             self._recover()
             if not once:
                 self._lookout.start()
-            end = self._loop(once=once, reload=reload)
+            return self._loop(once=once, reload=reload)
         except FolderError as error:
             return error
-        if end is not End.RELOAD:
-            self._supervisor.stopping()
-        return end
 
     def _loop(self, *, once: bool, reload: Callable[[], bool]) -> End:
         while True:
@@ -163,13 +160,14 @@ class Daemon:
                 _log.info("ready: watching %s", self._config.drop_dir)
                 self.was_ready = True
             if once and self._once.is_done():
+                self._supervisor.stopping()
                 return End.STOPPED
             self._audience.tell(now, self._census.changing(), self._census.standing)
             if now >= self._heartbeat.due:
                 self._heartbeat.beat(now, self._expected())
             message = self._mailbox.next(self._patience())
             if message is Signal.STOP:
-                self._is_stopping = True
+                self._stop()
                 return End.STOPPED
             if message is Signal.RELOAD and reload():
                 return End.RELOAD
@@ -185,7 +183,7 @@ class Daemon:
     def _start_what_may(self, now: float) -> None:
         """Begin what may begin; nothing, once somebody has asked for a stop."""
         while not (self._queue.is_full or self._mailbox.holds_stop or signals.is_stop_sent()):
-            if (task := self._queue.next(now)) is None:
+            if (task := self._queue.next(now, expects_more=self._lookout.expects_more())) is None:
                 return
             self._workers.give(task)
 
@@ -236,7 +234,7 @@ class Daemon:
         return {
             "the scan of the drop folder": self._lookout.due_at(busy=self._is_busy()),
             "the wait for the next file's turn": None if self._mailbox.holds_stop else self._queue.wake_at(),
-            "an upload": None if given_at is None else given_at + deadline,
+            "an attempt to deliver": None if given_at is None else given_at + deadline,
         }
 
     def _recover(self) -> None:
@@ -263,6 +261,10 @@ class Daemon:
             self._uploader.stop()
             self._drain(_AFTER_GRACE)
 
+    def _stop(self) -> None:
+        self._is_stopping = True
+        self._supervisor.stopping()
+
     def _drain(self, patience: float) -> bool:
         """Take reports until nothing is under way; False when patience ran out, or a second stop came."""
         end = time.monotonic() + patience
@@ -272,7 +274,8 @@ class Daemon:
             message = self._mailbox.next(max(0.0, min(end, self._heartbeat.due) - now))
             if (message is None and now >= end) or (message is Signal.STOP and self._is_stopping):
                 return False
-            self._is_stopping |= message is Signal.STOP
+            if message is Signal.STOP:
+                self._stop()
             self._reload_again |= message is Signal.RELOAD
             with suppress(FolderError):
                 self._take(message)

@@ -263,7 +263,7 @@ def test_any_name_can_be_read(name: str) -> None:
 
 
 @given(ANY_NAME | st.from_regex(r"[A-Z]{1,3}[0-9]{1,4}([._][0-9]+)?(\.pdf)?", fullmatch=True))
-def test_the_queue_of_a_readable_name_is_known_sooner(name: str) -> None:
+def test_the_lane_of_a_readable_name_is_known_sooner(name: str) -> None:
     """Where a name holds an order, both ways of reading it agree on its lane; any other has one too."""
     patterns = ("(?P<order_id>[A-Z]+)[0-9]*", "[0-9]+|(?P<order_id>[A-Z]+[0-9]*)_.*", "[A-Z0-9.]+")
     for naming in (DEFAULT, *map(Naming.of, patterns)):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher.ending import Fit, Waiting
+from invoice_watcher.ending import Fit, NotReady, Waiting
 from invoice_watcher.outcome import Fault, Rejected
 from invoice_watcher.queue.suspects import MOST_CRASHES
 from invoice_watcher.settling import Signature
-from tests.support.world import DAY, DELIVERED, RULES, World, all_but, failure, task_of
+from tests.support.world import DAY, DELIVERED, RULES, WRITING, World, all_but, failure, task_of
 
 if TYPE_CHECKING:
     from invoice_watcher.outcome import Deferred
@@ -61,6 +61,24 @@ def test_poison_that_is_all_there_is_is_put_aside() -> None:
     world.run(1)
     assert poison(world) == ["bad"]
     assert world.calls == []
+
+
+def test_poison_waits_for_files_that_were_not_offered_yet() -> None:
+    """The drop folder was not seen to its end, or a file in it settles: that one may show whether the API is there."""
+    world = World(all_but({}))
+    died(world, "bad", MOST_CRASHES)
+    assert world.queue.next(0, expects_more=True) is None
+    world.drop("1")
+    task = world.queue.next(1)
+    assert task is not None
+    assert task.invoice.lane == "1"
+    world.queue.report(task, NotReady(WRITING), 2, 0.5)
+    world.queue.schedule.offer([])
+    assert world.queue.next(2, expects_more=True) is None, "judged though that one was not sent"
+    condemned = world.queue.next(3)
+    assert condemned is not None
+    assert condemned.invoice.lane == "bad", "nothing else is there any more"
+    assert condemned.decision is not None
 
 
 def test_poison_waits_until_the_api_is_known_to_be_there() -> None:

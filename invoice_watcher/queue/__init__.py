@@ -95,10 +95,15 @@ class Queue:
         else:
             self.schedule.add_claimed(task)
 
-    def next(self, now: float) -> Task | None:
-        """Take out what to send now; None when nothing may, or nothing is due."""
+    def next(self, now: float, *, expects_more: bool = False) -> Task | None:
+        """Judge what is held, condemn poison, and take out what to send now; None when nothing may, or is due.
+
+        Args:
+            now: monotonic seconds.
+            expects_more: whether other files lie in the drop folder that may yet be offered.
+        """
         self._condemn_held(now)
-        self._condemn_poison(now)
+        self._condemn_poison(now, expects_more=expects_more)
         if self.is_full:
             return None
         if not self._breaker.may_start(now):
@@ -265,12 +270,13 @@ class Queue:
             return None
         return self._inspection.next()
 
-    def _condemn_poison(self, now: float) -> None:
-        """Put poison aside as soon as the API has answered for another, or when nothing else is left to try.
+    def _condemn_poison(self, now: float, *, expects_more: bool) -> None:
+        """Put poison aside as soon as the API has answered for another, or when there is nothing else to try.
 
         Before that the API may be away, and a program that hangs on it is one that people kill.
         """
-        if self._suspects.poison and (self._answers or self.waiting == len(self._suspects.poison)):
+        is_alone = not expects_more and self.waiting == len(self._suspects.poison)
+        if self._suspects.poison and (self._answers or is_alone):
             for task in self._suspects.condemned():
                 self._again(task, now)
 

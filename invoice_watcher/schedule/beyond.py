@@ -27,7 +27,7 @@ class Beyond:
         Args:
             lane_of: says by a file's name which lane it stands in, see `Invoice.lane`.
         """
-        self._queue_of = lane_of
+        self._lane_of = lane_of
         self._keys = array("q")
         self._arrived_ns = array("q")
 
@@ -37,7 +37,7 @@ class Beyond:
     def add(self, entries: Iterable[Entry]) -> None:
         """Take these into account."""
         for entry in entries:
-            self._add(self._queue_of(entry.name), entry.changed_ns)
+            self._add(self._lane_of(entry.name), entry.changed_ns)
 
     def keep_back(self, tasks: Iterable[Task]) -> list[Task]:
         """Return those of these that overtake none; the others are here from now on."""

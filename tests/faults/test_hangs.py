@@ -51,7 +51,9 @@ def test_an_upload_beyond_its_deadline(
     daemon = start(**manager.env)
     with injected(daemon.pid, "renameat2", FOR_AGES, 1, tmp_path / "trace"):
         place.put("1.pdf", pdf())
-        daemon.says("CRITICAL an upload does not come to an end; the service manager will start the program anew")
+        daemon.says(
+            "CRITICAL an attempt to deliver does not come to an end; the service manager will start the program anew"
+        )
         manager.hears_no_more_of("WATCHDOG=1", 3 * WATCHDOG)
     manager.hears("WATCHDOG=1")
     place.until_done("1.pdf")

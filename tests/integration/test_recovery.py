@@ -109,19 +109,38 @@ def test_a_repeat_that_is_refused_for_a_closed_order(api: StandIn, place: Place,
 
 def test_a_document_that_kills_the_program_is_put_aside(api: StandIn, place: Place, start: Start) -> None:
     """Three crashes over one document: it is rejected as poison, and not sent a fourth time."""
-    api.script("12345", Answer(hold=threading.Event()))
-    place.put("12345.pdf", pdf())
-    for number in range(3):
-        daemon = start()
-        api.wait_for(number + 1)
-        daemon.process.kill()
-        daemon.wait()
+    _let_it_die_three_times(api, place, start, "12345")
     start()
     place.until_failed("12345.pdf")
     told = sidecar(place.failed / "12345.pdf")
     assert (told["error"]["source"], told["error"]["code"], told["error"]["reason"]) == ("validation", None, "poison")
     assert told["in_doubt"] is True
     assert told["attempts"] == len(api.requests) == 3
+
+
+def _let_it_die_three_times(api: StandIn, place: Place, start: Start, order: str) -> None:
+    api.script(order, Answer(hold=threading.Event()))
+    place.put(f"{order}.pdf", pdf())
+    for number in range(3):
+        daemon = start()
+        api.wait_for(number + 1)
+        daemon.process.kill()
+        daemon.wait()
+
+
+def test_nothing_is_poison_before_another_was_answered(api: StandIn, place: Place, start: Start) -> None:
+    """Three crashes, and the only other document is still being written: that one shows first that the API is there."""
+    _let_it_die_three_times(api, place, start, "12345")
+    answer = threading.Event()
+    api.script("2", Answer(hold=answer))
+    place.configure(log__level="debug")
+    with place.put("2.pdf", pdf()).open("ab"):
+        start().says("2.pdf is still open for writing")
+    api.wait_for(4)
+    assert documents(place.failed) == []
+    answer.set()
+    place.until_done("2.pdf")
+    place.until_failed("12345.pdf")
 
 
 def test_attempts_count_across_a_failure_and_a_crash(api: StandIn, place: Place, start: Start) -> None:

@@ -60,6 +60,28 @@ def test_a_reload_is_no_end(place: Place, start: Start, manager: Manager) -> Non
     assert [kind for kind in told if kind not in {"STATUS", "WATCHDOG"}] == ["READY", "RELOADING", "READY", "STOPPING"]
 
 
+@pytest.mark.parametrize("how", ["reload", "lost"])
+def test_a_stop_while_another_run_is_to_follow_is_told(
+    api: StandIn, place: Place, start: Start, manager: Manager, how: str
+) -> None:
+    """The last upload before a reload, or after the folders went away, is waited for: a stop is told at once."""
+    place.configure(settle__rescan="100ms")
+    answer = threading.Event()
+    api.script("1", Answer(hold=answer))
+    daemon = start(**manager.env)
+    place.put("1.pdf", pdf())
+    api.wait_for(1)
+    if how == "reload":
+        daemon.send(signal.SIGHUP)
+    else:
+        place.drop.rename(place.root / "away")
+    daemon.says("ending; uploads under way")
+    daemon.send(signal.SIGTERM)
+    manager.hears("STOPPING=1")
+    answer.set()
+    assert daemon.wait() == 0
+
+
 def test_a_reload_is_told_with_its_moment(place: Place, start: Start, manager: Manager) -> None:
     """Type=notify-reload: RELOADING=1 with the monotonic clock in microseconds, and READY=1 when it is over."""
     daemon = start(**manager.env)
