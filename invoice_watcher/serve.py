@@ -213,6 +213,7 @@ class _Server:
     def _heed(self, message: Signal | Posted | None, why: str) -> bool:
         """Do what a message asks for while the folders are waited for; False for a stop."""
         if message is Signal.STOP:
+            self._supervisor.stopping()
             self._audience.tell_now(self._away(why, is_over=True))
             return False
         if message is Signal.RELOAD:

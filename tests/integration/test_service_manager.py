@@ -125,6 +125,16 @@ def test_a_reload_while_the_folders_are_waited_for_is_over_at_once(
         manager.hears("READY=1")
 
 
+def test_a_stop_while_the_folders_are_waited_for_is_told(place: Place, start: Start, manager: Manager) -> None:
+    """`systemctl stop` is answered at once, though no folder is there."""
+    place.configure(settle__rescan="100ms")
+    daemon = start(**manager.env)
+    place.drop.rename(place.root / "away")
+    manager.hears("STATUS=waiting for the folders")
+    assert daemon.stop() == 0
+    manager.hears("STOPPING=1")
+
+
 def test_a_run_that_ends_by_itself_has_told_so(
     api: StandIn, place: Place, manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
