@@ -40,7 +40,7 @@ from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
 from invoice_watcher.spool.names import COPY, ROOM, candidates, is_document, note_name, original_name
 from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.snapshot import ITS_OWN, OURS, UnreadableError
-from invoice_watcher.spool.syscalls import Lease, exists, is_taken, lease_for_reading
+from invoice_watcher.spool.syscalls import exists, is_taken, lease_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +183,7 @@ def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
         open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file,
         lease_for_reading(file.fileno()) as lease,
     ):
-        if lease is Lease.BUSY or os.fstat(file.fileno()).st_size != note.size:
+        if lease.tells_of_writer or os.fstat(file.fileno()).st_size != note.size:
             return False
         return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 

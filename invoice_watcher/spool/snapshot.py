@@ -114,7 +114,7 @@ def signature_of(found: os.stat_result) -> Signature:
 def is_unchanged(snapshot: Snapshot) -> bool:
     """Tell whether the file is still what was copied: nobody has it open for writing, and nobody changed it."""
     with lease_for_reading(snapshot.descriptor) as lease:
-        return lease is not Lease.BUSY and signature_of(os.fstat(snapshot.descriptor)) == snapshot.signature
+        return not lease.tells_of_writer and signature_of(os.fstat(snapshot.descriptor)) == snapshot.signature
 
 
 def leases_work(folder: Path) -> bool:
@@ -144,7 +144,7 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
         found = os.fstat(descriptor)
         if unfit := _unfit(found, expected):
             return unfit
-        if lease is Lease.BUSY:
+        if lease.tells_of_writer:
             return _WRITING
         document, sha256 = _copy(descriptor, work, found.st_size) if found.st_size <= largest else (None, None)
         wanted = lease is Lease.HELD and lease_is_wanted(descriptor)
