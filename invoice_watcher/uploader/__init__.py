@@ -117,7 +117,9 @@ class Uploader:
         return _any_spelling(self._api_code.reveal())
 
     def _try(self, document: Document, deadline: float) -> Outcome:
-        return self._exchange(document.invoice.order_id or "", Body(document), deadline).outcome
+        order_id = document.invoice.order_id
+        assert order_id is not None  # noqa: S101 - `validate` has seen to it
+        return self._exchange(order_id, Body(document), deadline).outcome
 
     def _exchange(self, order_id: str, body: Body, deadline: float) -> Answered:
         with self._deadlines.exchange(deadline) as exchange:
