@@ -404,6 +404,8 @@ def test_nothing_is_sent_that_could_not_be_recorded(box: Box, monkeypatch: pytes
         report = it.attempt(task)
         assert deferral(report) == ("not_recordable", Fault.OURS)
         assert "No space left" in str(report)
+        assert isinstance(report, Waiting)
+        assert task.last == report.outcome  # which people are told who ask why it waits
         assert box.names() == {NAME}
         assert not it.server.connections
         monkeypatch.undo()
