@@ -1,9 +1,8 @@
 """Who hears how things stand, and what came of each attempt; none of them can hurt the daemon.
 
-The loop speaks, and goes on at once. Whoever takes long (a page that is written, a mail that is sent) listens
-`Aside`, in a thread of its own, which always gets the newest and may miss what came before. Guarantees: `tell` and
-`attempted` never wait and never raise; a listener that fails is logged, once for each reason, and asked again the next
-time. Raises nothing.
+The loop speaks, and goes on. Whoever takes long (a page that is written, a mail that is sent) listens `Aside`, in a
+thread of its own, which always gets the newest and may miss what came before. Guarantees: a listener that fails is
+logged, once for each reason, and asked again the next time; all others hear all the same. Raises nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 from invoice_watcher.escaping import escape
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from invoice_watcher.outcome import Problem
     from invoice_watcher.standing import Standing
 
+News = TypeVar("News")
 Result: TypeAlias = Literal["delivered", "rejected", "deferred"]
 
 _SPACING = 1.0  # seconds between two tellings
@@ -51,6 +51,27 @@ class Attempt:
     waiting: int = 0
 
 
+class _Spared(Generic[News]):
+    """A listener whose failures do not reach whoever speaks."""
+
+    def __init__(self, hear: Callable[[News], object], what: str) -> None:
+        self._hear, self._what = hear, what
+        self._complaint = ""
+
+    def __call__(self, news: News) -> None:
+        try:
+            self._hear(news)
+        except Exception as error:  # noqa: BLE001 - libraries and file systems of all sorts; none may end the daemon
+            self._complain(f"{type(error).__name__}: {error}")
+        else:
+            self._complaint = ""
+
+    def _complain(self, text: str) -> None:
+        if text != self._complaint:
+            self._complaint = text
+            _log.warning("%s: %s", self._what, escape(text))
+
+
 class Audience:
     """All who listen."""
 
@@ -59,14 +80,14 @@ class Audience:
         standings: Sequence[Callable[[Standing], None]] = (),
         attempts: Sequence[Callable[[Attempt], None]] = (),
     ) -> None:
-        """Gather them; each must return at once (see `Aside`) and never raise.
+        """Gather them; each must return at once (see `Aside`).
 
         Args:
             standings: hear how things stand.
             attempts: hear of every attempt.
         """
-        self.standings = list(standings)
-        self.attempts = list(attempts)
+        self.standings = [_Spared(hear, "telling how things stand") for hear in standings]
+        self.attempts = [_Spared(hear, "telling of an attempt") for hear in attempts]
         self._told: Hashable = None
         self._told_at = float("-inf")
         self.due = float("-inf")  # when `tell` is to be called, monotonic seconds
@@ -116,11 +137,10 @@ class Aside:
             what: what it does, for the log: "the status page".
             hear: called with the newest; may wait, and may raise.
         """
-        self._what, self._hear = what, hear
+        self._hear = _Spared(hear, what)
         self._changed = threading.Condition()
         self._newest: Standing | None = None
         self._closed = False
-        self._complaint = ""
         self._thread = threading.Thread(target=self._run, name=what, daemon=True)
         self._thread.start()
 
@@ -139,12 +159,7 @@ class Aside:
 
     def _run(self) -> None:
         while (standing := self._next()) is not None:
-            try:
-                self._hear(standing)
-            except Exception as error:  # noqa: BLE001 - libraries and file systems of all sorts; none may end the daemon
-                self._complain(f"{type(error).__name__}: {error}")
-            else:
-                self._complaint = ""
+            self._hear(standing)
 
     def _next(self) -> Standing | None:
         """Wait for something new; None at the end."""
@@ -152,8 +167,3 @@ class Aside:
             self._changed.wait_for(lambda: self._newest is not None or self._closed)
             newest, self._newest = self._newest, None
             return newest
-
-    def _complain(self, text: str) -> None:
-        if text != self._complaint:
-            self._complaint = text
-            _log.warning("%s: %s", self._what, escape(text))

@@ -85,7 +85,8 @@ class Delivery:
             with closing(snapshot) as walk.snapshot:
                 return self._with_snapshot(walk)
         except OSError as error:
-            return Waiting(_not_recordable(error, walk.answer), walk.answer)
+            task.last = _not_recordable(error, walk.answer)
+            return Waiting(task.last, walk.answer)
 
     def _with_snapshot(self, walk: _Walk) -> Report:
         task = walk.task
@@ -98,9 +99,15 @@ class Delivery:
             self._spool.verify()
             task.decision = None
         with self._spool.reserve() as walk.slot:
-            if not task.claimed and (report := self._claim(walk)) is not None:
-                return report
-            outcome = self._send(walk, verdict) if isinstance(verdict, Document) else verdict
+            try:
+                if not task.claimed and (report := self._claim(walk)) is not None:
+                    return report
+                outcome = self._send(walk, verdict) if isinstance(verdict, Document) else verdict
+            except OSError as error:
+                if not task.claimed:
+                    raise
+                # Claimed, and not sent: without a note of that the next run would take it for what was being sent.
+                return self._defer(walk, _not_recordable(error, None))
             return self._settle(walk, outcome)
 
     def _verdict(self, walk: _Walk) -> Document | Rejected | Unready:

@@ -36,8 +36,8 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 
 
-def gives_hints(folder: Path) -> bool:
-    """Tell whether every change in the folder is made by this machine, so that its kernel knows of it."""
+def is_local(folder: Path) -> bool:
+    """Tell whether this machine alone changes the folder: its kernel knows of each change, its clock sets the times."""
     return file_system_of(folder) not in NETWORK_FILE_SYSTEMS
 
 

@@ -2,8 +2,8 @@
 
 Guarantees: every HTTP status from 100 to 999, every body, and every exception class of `requests` has an outcome
 (tests prove the tables total). A 200 is a delivery only when its body is empty or parses without an error in it,
-and it was properly framed; whatever proves nothing is deferred and marked in doubt. Pure: time and chance are
-arguments. Raises nothing.
+and it was properly framed; whatever proves nothing is deferred and marked in doubt. Pure: the time is an argument.
+Raises nothing.
 
 The rules are the API document's; where it is silent (statuses, shapes) they are RFC 9110's meaning of a status.
 """

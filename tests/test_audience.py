@@ -164,3 +164,22 @@ def test_attempts_are_told_to_all() -> None:
     attempt = Attempt("1.pdf", "delivered", 0.1, "delivered", None)
     Audience([], [first.append, second.append]).attempted(attempt)
     assert first == second == [attempt]
+
+
+def test_a_listener_that_fails_hurts_nobody(told: list[int], caplog: pytest.LogCaptureFixture) -> None:
+    """A fault of one who listens is logged once, the others hear all the same, and the loop goes on."""
+
+    def fail(_: object) -> None:
+        raise OSError("the terminal is gone")
+
+    heard: list[Attempt] = []
+    attempt = Attempt("1.pdf", "delivered", 0.1, "delivered", None)
+    audience = Audience([fail, lambda standing: told.append(standing.waiting)], [fail, heard.append])
+    for waiting in (1, 2):
+        audience.tell_now(standing(waiting=waiting))
+        audience.attempted(attempt)
+    assert (told, heard) == ([1, 2], [attempt, attempt])
+    assert [record.message for record in caplog.records] == [
+        "telling how things stand: OSError: the terminal is gone",
+        "telling of an attempt: OSError: the terminal is gone",
+    ]

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +48,7 @@ NOTE = f".processing/{NAME}.json"
 CLOSED = answer(400, b'{"error": {"code": 103, "message": "Order is already shipped or cancelled"}}')
 WRONG_CODE = answer(400, b'{"error": {"code": 101, "message": "Wrong API code"}}')
 BUSY = answer(503, b"later")
+LARGE = PDF.ljust(LARGEST - len(PDF)) + PDF  # more than any socket buffer holds, and copied into a file
 LINK = "12345.url"
 DOUBTFUL = b"[InternetShortcut]\r\nURL=https://a.example/1"  # no line end: more may follow
 
@@ -403,11 +404,60 @@ def test_nothing_is_sent_that_could_not_be_recorded(box: Box, monkeypatch: pytes
         report = it.attempt(task)
         assert deferral(report) == ("not_recordable", Fault.OURS)
         assert "No space left" in str(report)
+        assert isinstance(report, Waiting)
+        assert task.last == report.outcome  # which people are told who ask why it waits
         assert box.names() == {NAME}
         assert not it.server.connections
         monkeypatch.undo()
         assert isinstance(it.attempt(task), Filed)
     check_delivered(box)
+
+
+def test_a_copy_that_cannot_be_read_on_is_this_machines_fault(box: Box) -> None:
+    """The disk does not give the rest of a large document while it is sent: the API and the network are not blamed."""
+
+    def play(peer: Peer) -> None:
+        copy = next(int(fd) for fd in os.listdir("/proc/self/fd") if _is_copy(fd))
+        os.dup2(box.folders.work.fd, copy)  # a folder: no read(2) of it succeeds
+        peer.request()
+
+    with desk(box, play, answering()) as it:
+        task = it.drop(LARGE)
+        report = it.attempt(task)
+        assert deferral(report) == ("not_recordable", Fault.OURS)
+        assert isinstance(report, Waiting)
+        assert report.outcome is task.last
+        assert "Is a directory" in str(report)
+        assert not it.note.sending
+        assert not it.note.in_doubt
+        assert isinstance(it.attempt(task), Filed)
+    assert check_delivered(box, LARGE).attempts == 2
+
+
+def _is_copy(descriptor: str) -> bool:
+    """Tell whether it is that of the large document's copy, which has no name."""
+    with suppress(OSError):  # the list's own is closed by now
+        found = os.fstat(int(descriptor))
+        return (found.st_size, found.st_nlink) == (len(LARGE), 0)
+    return False
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_stop_after_a_fault_of_the_disk_is_no_crash(memory_box: Box, earlier: bool) -> None:  # noqa: FBT001 - parametrized
+    """Any call fails before the document is sent, and the program is stopped: it did not die, nothing is in doubt."""
+    box, happened, call = memory_box, True, 0
+    with RawServer(answering()) as server, delivering(box, server.url) as delivery:
+        while happened:
+            call += 1
+            _empty(box)
+            server.requests.clear()
+            task = _dropped(box, earlier=earlier)
+            with interrupted(call, failing(errno.EIO)) as has_happened:
+                _attempt(delivery, task)
+            happened = has_happened()
+            if not server.requests:
+                assert not any(one.died for one in box.spool().recover() if isinstance(one, Recovered))
+    assert call > 25
 
 
 def test_nothing_is_sent_when_a_folder_is_not_the_one_it_was(box: Box) -> None:

@@ -10,7 +10,7 @@ from invoice_watcher.mounts import (
     NETWORK_FILE_SYSTEMS,
     file_system_in,
     file_system_of,
-    gives_hints,
+    is_local,
     is_mount_point,
     mount_point_of,
     unmounted_point_in,
@@ -63,7 +63,7 @@ def test_this_machines_own_folders_give_hints(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/shm")  # noqa: S108 - a tmpfs on every Linux
     assert file_system_of(tmp_path / "link") == "tmpfs"
     assert file_system_of(Path("/proc/self")) == "proc"
-    assert gives_hints(tmp_path)
+    assert is_local(tmp_path)
     assert {"cifs", "nfs", "nfs4", "smb3", "9p", "sshfs"} <= NETWORK_FILE_SYSTEMS
 
 

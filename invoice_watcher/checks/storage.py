@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.checks.finding import Finding, fault, note, ok
 from invoice_watcher.lookout import is_polled
-from invoice_watcher.mounts import file_system_of, gives_hints
+from invoice_watcher.mounts import file_system_of, is_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _kind(config: Config) -> Finding:
     kind = file_system_of(config.drop_dir) or "unknown"
     polled = is_polled(config.settle, config.drop_dir)
     scan = f"found by a scan every {config.settle.rescan_for(polling=polled):g} s"
-    if not gives_hints(config.drop_dir):
+    if not is_local(config.drop_dir):
         found = f"new files are {scan}" if polled else f"what other machines drop is {scan} (settle.mode)"
         cure = "have the service run where the disk is, if new files have to be noticed at once"
         return note("file system", f"{kind} is a network one; {found}", cure)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.complaints import WORTH_A_WARNING, Complaints
 from invoice_watcher.lookout.findings import Findings, Unfinished
-from invoice_watcher.mounts import gives_hints
+from invoice_watcher.mounts import is_local
 from invoice_watcher.naming import is_numbered
 from invoice_watcher.schedule import Task
 from invoice_watcher.settling import Clock, Settling, Signature, Unready
@@ -50,7 +50,7 @@ class Judge:
         """
         self._spool, self._naming, self._complaints, self._wanted = spool, naming, complaints, wanted
         self._quiet, self._patience = settle.quiet, settle.incomplete_after
-        self._settling = Settling(settle.quiet, trust_ctime=gives_hints(folder))
+        self._settling = Settling(settle.quiet, trust_ctime=is_local(folder))
         self._is_scanning = False  # between scans, what is found may be found again
 
     def hinted(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoice_watcher.lookout.wanted import NEVER
-from invoice_watcher.mounts import gives_hints
+from invoice_watcher.mounts import is_local
 from invoice_watcher.pacing import LONG, REST
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from invoice_watcher.config import Settle
     from invoice_watcher.lookout.wanted import Wanted
 
-_REST = 2.0  # times what the last look took, before a hint brings the next one
-_LONG_LOOK = LONG  # what a look takes at least for a glance at single names to be worth its while
-_LONG_REST = REST  # the same as `_REST`, where a glance has seen already what the hint was about
+# Times what the last look took, before a hint brings the next one. Where that was LONG, a glance at single names is
+# worth its while; once it has seen what the hint was about, the look has a REST.
+_SHORT_REST = 2.0
 _BUSY_REST = 1.0  # seconds, while there is enough to do
 _BUSY_GLANCE = 0.25  # seconds from one glance to the next, likewise
 
 
 def is_polled(settle: Settle, folder: Path) -> bool:
     """Tell whether the folder is looked at by the clock alone: so it was asked for, or the kernel has no hints."""
-    return settle.mode == "polling" or (settle.mode == "auto" and not gives_hints(folder))
+    return settle.mode == "polling" or (settle.mode == "auto" and not is_local(folder))
 
 
 class Timing:
@@ -78,9 +78,9 @@ class Timing:
 
     def glance_due_at(self, *, busy: bool, crowded: bool) -> float:
         """Return when to glance; not once all of the folder is wanted, for a file that nobody named may be older."""
-        if self._look_took < _LONG_LOOK:
+        if self._look_took < LONG:
             return NEVER
-        rested = self._glanced_at + max(_REST * self._glance_took, _BUSY_GLANCE if busy else 0.0)
+        rested = self._glanced_at + max(_SHORT_REST * self._glance_took, _BUSY_GLANCE if busy else 0.0)
         due = max(self._wanted.next_at, rested)
         return due if due < min(self._wanted.all_at, self._look_due_at(busy=busy, crowded=crowded)) else NEVER
 
@@ -88,9 +88,9 @@ class Timing:
         wanted = min(self._began + self._rescan, self._wanted.all_at)
         if crowded and not busy:
             wanted = self._began
-        if self._look_took < _LONG_LOOK:
+        if self._look_took < LONG:
             wanted = min(wanted, self._hinted_at, self._wanted.next_at)
         else:  # the glance goes first
-            rested = self.looked_at + _LONG_REST * self._look_took
-            wanted = min(wanted, max(self._hinted_at + _REST * self._look_took, rested))
-        return max(wanted, self.looked_at + max(_REST * self._look_took, _BUSY_REST if busy else 0.0))
+            rested = self.looked_at + REST * self._look_took
+            wanted = min(wanted, max(self._hinted_at + _SHORT_REST * self._look_took, rested))
+        return max(wanted, self.looked_at + max(_SHORT_REST * self._look_took, _BUSY_REST if busy else 0.0))

@@ -157,14 +157,17 @@ class Spool:
         """Move a document from the drop folder into the work folder, durably, and note where in `task`.
 
         Returns None when it is claimed, and is still what was copied; else why not. When somebody changed it or put
-        another in its place since then, it has to be copied anew, from where `task` says that it lies.
+        another in its place since then, it has to be copied anew, from where `task` says that it lies. So it does when
+        OSError is raised, for it may have been moved by then.
         """
         try:
             return None if self._claim(task, snapshot) else CHANGED
         except FileNotFoundError:
             return GONE
         except OSError as error:
-            if error.errno in ITS_OWN | {errno.EACCES}:  # also: a folder, put there in that instant
+            if not task.claimed and error.errno in ITS_OWN | {
+                errno.EACCES
+            }:  # also: a folder, put there in that instant
                 return IMMOVABLE
             raise
 

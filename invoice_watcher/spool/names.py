@@ -1,8 +1,8 @@
 """The names of what lies in the work folder, and those under which a document may be filed away.
 
 In the work folder `X.json` is always the note of `X`, and what begins with a dot is the program's own: room for a
-receipt, or the lock. Guarantees: a document can be told from a note by its name; what a claim makes of a dropped name
-can be undone; a name that is cut short is known by its length. Pure; raises nothing.
+receipt, a copy, or the lock. Guarantees: a document can be told from a note by its name; what a claim makes of a
+dropped name can be undone; a name that is cut short is known by its length. Pure; raises nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOM = ".receipt-"  # how the room for a receipt begins, before it has been written
+COPY = ".copy-"  # how a copy begins, in the moment in which it has a name where the file system has no O_TMPFILE
 _LONGEST_NAME = LONGEST_NAME + 10  # bytes; a character has four at most, so what is cut stays longer than LONGEST_NAME
 _ESCAPED = re.compile(r"(.+)~[1-9][0-9]*~", re.DOTALL)
 

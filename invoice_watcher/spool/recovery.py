@@ -13,7 +13,8 @@
     gone      waiting                   a person took it away                       remove the note
     there     not to be read            nobody knows what was decided               leave it as it is until next time
     not to be looked at                 the same                                    the same
-    -         a dot file                room for a receipt that was never written   remove it
+    -         a dot file                room for a receipt that was never written,  remove it
+                                        or a copy that had a name for a moment
 
 Guarantees: completing is idempotent, so a crash during recovery is recovered from like any other; what cannot be read
 now is not taken for missing, and is the affair of that one file (a bad place on the disk), while all others go on.
@@ -36,10 +37,10 @@ from typing import TYPE_CHECKING
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
-from invoice_watcher.spool.names import ROOM, candidates, is_document, note_name, original_name
+from invoice_watcher.spool.names import COPY, ROOM, candidates, is_document, note_name, original_name
 from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.snapshot import ITS_OWN, OURS, UnreadableError
-from invoice_watcher.spool.syscalls import Lease, exists, is_taken, lease_for_reading
+from invoice_watcher.spool.syscalls import exists, is_taken, lease_for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ def _of_one_file() -> Iterator[None]:
 
 
 def _remove_remains(name: str, work: Folder) -> None:
-    """Remove room that was never written, and the note of a document that is not there any more."""
+    """Remove room that was never written, a copy, and the note of a document that is not there any more."""
     with suppress(UnreadableError):  # what cannot be looked at is in nobody's way
         if _is_remains(name, work):
             os.unlink(name, dir_fd=work.fd)
@@ -119,7 +120,7 @@ def _remove_remains(name: str, work: Folder) -> None:
 
 def _is_remains(name: str, work: Folder) -> bool:
     with _of_one_file():
-        if name.startswith(ROOM):
+        if name.startswith((ROOM, COPY)):
             return _is_regular(os.stat(name, dir_fd=work.fd, follow_symlinks=False))
         if not name.endswith(SUFFIX) or exists(name.removesuffix(SUFFIX), work.fd):
             return False
@@ -182,7 +183,7 @@ def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
         open(os.open(work_name, flags, dir_fd=work.fd), "rb") as file,
         lease_for_reading(file.fileno()) as lease,
     ):
-        if lease is Lease.BUSY or os.fstat(file.fileno()).st_size != note.size:
+        if lease.tells_of_writer or os.fstat(file.fileno()).st_size != note.size:
             return False
         return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 

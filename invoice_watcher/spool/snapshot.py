@@ -1,7 +1,8 @@
 """A private copy of a dropped document, read once, while nobody could write to it.
 
 What is validated and sent is the snapshot, never the file, so what was checked is what was sent. Small documents
-are held in memory, larger ones in an unnamed temporary file in the work folder, which vanishes with the process.
+are held in memory, larger ones in an unnamed temporary file in the work folder, which vanishes with the process. Where
+a file system has no unnamed files (open(2), O_TMPFILE), it has a name for a moment, which recovery knows.
 Guarantees: no link is followed and nothing but a regular file with one name is read; nothing of a file that a
 writer has open is ever used (where the kernel grants leases); the lease ends before this module returns.
 A file that is gone is `GONE`. Raises UnreadableError when this one file cannot be read, other OSErrors for faults of
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.accounts import user_name
 from invoice_watcher.settling import GONE, Signature, Unready
+from invoice_watcher.spool.names import COPY
 from invoice_watcher.spool.syscalls import Lease, lease_for_reading, lease_is_wanted
 
 if TYPE_CHECKING:
@@ -112,13 +114,13 @@ def signature_of(found: os.stat_result) -> Signature:
 def is_unchanged(snapshot: Snapshot) -> bool:
     """Tell whether the file is still what was copied: nobody has it open for writing, and nobody changed it."""
     with lease_for_reading(snapshot.descriptor) as lease:
-        return lease is not Lease.BUSY and signature_of(os.fstat(snapshot.descriptor)) == snapshot.signature
+        return not lease.tells_of_writer and signature_of(os.fstat(snapshot.descriptor)) == snapshot.signature
 
 
 def leases_work(folder: Path) -> bool:
     """Tell whether the kernel grants leases on that file system; tried on an unnamed file."""
     try:
-        with TemporaryFile(dir=folder) as writable:
+        with TemporaryFile(dir=folder, prefix=COPY) as writable:
             reading = os.open(f"/proc/self/fd/{writable.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 with lease_for_reading(reading) as lease:
@@ -142,7 +144,7 @@ def _read(descriptor: int, work: int, largest: int, expected: Signature | None) 
         found = os.fstat(descriptor)
         if unfit := _unfit(found, expected):
             return unfit
-        if lease is Lease.BUSY:
+        if lease.tells_of_writer:
             return _WRITING
         document, sha256 = _copy(descriptor, work, found.st_size) if found.st_size <= largest else (None, None)
         wanted = lease is Lease.HELD and lease_is_wanted(descriptor)
@@ -165,7 +167,7 @@ def _copy(descriptor: int, work: int, size: int) -> tuple[BinaryIO, str]:
         copied = BytesIO(raw)
         copied.seek(0, os.SEEK_END)
         return copied, hashlib.sha256(raw).hexdigest()
-    copy = TemporaryFile(dir=f"/proc/self/fd/{work}", buffering=0)  # noqa: SIM115 - the snapshot closes it
+    copy = TemporaryFile(dir=f"/proc/self/fd/{work}", prefix=COPY, buffering=0)  # noqa: SIM115 - the snapshot closes it
     try:
         sha256 = _copy_into(copy, _chunks(descriptor, size, _CHUNK))
     except BaseException:

@@ -39,6 +39,15 @@ class Lease(Enum):
     BUSY = "busy"  # somebody has it open for writing, or mapped writable
     UNAVAILABLE = "unavailable"  # cannot be known here
 
+    @property
+    def tells_of_writer(self) -> bool:
+        """Whether somebody may be writing, so that the file is to be left alone.
+
+        The fallback, where that cannot be known, is that nobody is: then only the file's times tell of a change, and
+        how long it has settled. Were it the other way round, nothing would ever be sent from such a file system.
+        """
+        return {Lease.HELD: False, Lease.BUSY: True, Lease.UNAVAILABLE: False}[self]
+
 
 def rename_noreplace(old: str, new: str, *, old_dir: int, new_dir: int) -> None:
     """Rename within one file system; FileExistsError when `new` is there already.

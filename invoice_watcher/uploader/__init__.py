@@ -1,6 +1,7 @@
 """One invoice, one answer: the only rooms that talk to the API. `transport` is the wire, `body` what goes over it.
 
-Guarantees: a call to `send` returns an `Outcome` and never raises for anything a network or a server can do; it takes
+Guarantees: a call to `send` returns an `Outcome` and never raises for anything a network or a server can do, but
+OSError where this machine cannot read its own copy of the document, which then has not arrived; it takes
 no longer than the configured deadline; it holds no second copy of a document larger than 1 MiB, and at most 1 MiB of
 the answer; the API code goes to the configured address and nowhere else (no redirects, no cookies, no environment
 proxies or netrc), and an answer that echoes it is blackened before anybody sees it.
@@ -36,7 +37,7 @@ from invoice_watcher.deadlines import Deadlines, Exchange
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Source
 from invoice_watcher.policy import Reply, judge_network_fault, judge_reply
 from invoice_watcher.receipt import LONGEST_RESPONSE
-from invoice_watcher.uploader.body import Body
+from invoice_watcher.uploader.body import Body, UnreadableCopyError
 from invoice_watcher.uploader.transport import Client, is_framed, read_bounded, running, tls_context
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ class Uploader:
         )
 
     def send(self, document: Document) -> Outcome:
-        """Send a document, and say what came of it; the attempt's deadline holds for all its tries together."""
+        """Send a document, and say what came of it; the attempt's deadline holds for all its tries together.
+
+        Raises OSError when the document cannot be read.
+        """
         deadline = time.monotonic() + self._api.deadline
         outcome = self._try(document, deadline)
         if _surely_unsent(outcome) and not self._stop.wait(_FIRST_PAUSE):
@@ -113,13 +117,17 @@ class Uploader:
         return _any_spelling(self._api_code.reveal())
 
     def _try(self, document: Document, deadline: float) -> Outcome:
-        return self._exchange(document.invoice.order_id or "", Body(document), deadline).outcome
+        order_id = document.invoice.order_id
+        assert order_id is not None  # noqa: S101 - `validate` has seen to it
+        return self._exchange(order_id, Body(document), deadline).outcome
 
     def _exchange(self, order_id: str, body: Body, deadline: float) -> Answered:
         with self._deadlines.exchange(deadline) as exchange:
             try:
                 with running(exchange):
                     reply = self._post(order_id, body, deadline)
+            except UnreadableCopyError as error:
+                raise OSError(*error.args) from error
             except (OSError, HTTPError, ValueError) as error:
                 return Answered(_failed(error, exchange, body))
         if exchange.ended_because:

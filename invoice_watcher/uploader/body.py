@@ -2,7 +2,8 @@
 
 Guarantees: no second copy is held but of a document in memory, which has 1 MiB at most; exactly one part, `File` or
 `FileUrl` (the API document), or neither where there is no document; `is_through` only after all of it was handed to the
-connection. Raises OSError when the document cannot be read.
+connection. Raises UnreadableCopyError, or OSError before anything is sent, when the document cannot be read: this
+machine's fault, and nobody else's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ _TYPE = "application/octet-stream"  # as in the example of the API document
 _KEY = secrets.token_bytes(32)
 _serial = count()
 _NO_DOCUMENT = {"Check": ""}  # a form of no parts at all would be malformed (RFC 2046 section 5.1.1)
+
+
+class UnreadableCopyError(Exception):
+    """What is being sent cannot be read on; no OSError, which urllib3 would take for one of the network."""
 
 
 class Body:
@@ -66,11 +71,17 @@ class Body:
     def read(self, size: int = -1) -> bytes:
         """Return the next piece; the empty one, which ends it, is asked for when the last has been sent."""
         while self._pieces:
-            if piece := self._pieces[0].read(size):
+            if piece := self._read(size):
                 return piece
             self._pieces.pop(0)
         self.is_through = True
         return b""
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._pieces[0].read(size)
+        except OSError as error:
+            raise UnreadableCopyError(*error.args) from error
 
 
 def _boundary() -> str:

@@ -86,8 +86,8 @@ def eyes_on(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     def open_eyes(**options: float) -> Eyes:
         eyes = Eyes(box, **options)  # type: ignore[arg-type]  # most is a whole number
         opened.append(eyes)
-        monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_LOOK", 0.0)
-        monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_REST", 1e9)
+        monkeypatch.setattr("invoice_watcher.lookout.timing.LONG", 0.0)
+        monkeypatch.setattr("invoice_watcher.lookout.timing.REST", 1e9)
         return eyes
 
     yield open_eyes
@@ -112,7 +112,7 @@ def test_every_hint_leads_to_a_look_at_all_of_the_folder(
 ) -> None:
     """After any hint all of the folder is looked at in its time, so what the kernel did not tell is seen."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_REST", 1000.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing.REST", 1000.0)
     box.put("1.pdf")
     eyes.forget_what_it_hears()
     assert not eyes.wants_all
@@ -127,8 +127,8 @@ def test_a_hint_after_a_long_rest_is_followed_by_a_glance_first(
 ) -> None:
     """However large the folder, who drops the first file in an hour does not wait until all of it has been seen."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_REST", 0.0)
-    monkeypatch.setattr("invoice_watcher.lookout.timing._REST", 1000.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing.REST", 0.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing._SHORT_REST", 1000.0)
     eyes.lookout._timing.looked_at = eyes.lookout._timing._glanced_at = 0.0
     box.put("2.pdf")
     eyes.hear()
@@ -142,7 +142,7 @@ def test_a_small_folder_is_looked_at_whole(
 ) -> None:
     """A folder that is looked at quickly is looked at whole at each hint."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout.timing._LONG_LOOK", 3600.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing.LONG", 3600.0)
     box.put("1.pdf")
     eyes.forget_what_it_hears()
     box.put("2.pdf")
@@ -156,7 +156,7 @@ def test_nothing_is_glanced_at_while_all_of_the_folder_is_wanted(
 ) -> None:
     """A file that nobody named may be older than one that somebody did, and for the same order."""
     eyes = eyes_on()
-    monkeypatch.setattr("invoice_watcher.lookout.timing._REST", 1000.0)
+    monkeypatch.setattr("invoice_watcher.lookout.timing._SHORT_REST", 1000.0)
     (box.drop / "5.pdf.part").write_bytes(PDF)
     eyes.hear()
     (box.drop / "5.pdf").hardlink_to(box.drop / "5.pdf.part")

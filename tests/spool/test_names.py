@@ -67,7 +67,7 @@ def test_a_name_that_is_cut_short_is_known_by_its_length(name: str) -> None:
     assert {is_short(original_name(work_name)) for work_name in islice(work_names(name), 3)} == {is_short(name)}
 
 
-@pytest.mark.parametrize("name", [".receipt-1", ".invoice-watcher-lock", "12345.pdf.json", ".json"])
+@pytest.mark.parametrize("name", [".receipt-1", ".copy-x1_y2", ".invoice-watcher-lock", "12345.pdf.json", ".json"])
 def test_what_the_program_itself_keeps_there_is_no_document(name: str) -> None:
-    """Room for a receipt, the lock and the notes are never counted, sent or filed as invoices."""
+    """Room for a receipt, a copy, the lock and the notes are never counted, sent or filed as invoices."""
     assert not is_document(name)

@@ -20,9 +20,9 @@ from invoice_watcher.spool import Completed, Recovered, Slot, syscalls
 from invoice_watcher.spool.filing import file_away
 from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.recovery import recover
-from tests.support.box import LARGEST, OTHER_PDF, PDF, Box, receipt, written
+from tests.support.box import LARGEST, MIB, OTHER_PDF, PDF, Box, receipt, written
 from tests.support.children import in_child, killed_at, use_up_descriptors
-from tests.support.kernel import OldKernel, failing, failing_at, interrupted
+from tests.support.kernel import OldKernel, failing, failing_at, interrupted, without_unnamed_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,6 +209,21 @@ def test_remains_are_removed(box: Box) -> None:
         box.put(place, raw)
     assert recovered(box) == []
     assert box.files() == DONE
+
+
+def test_a_copy_that_had_a_name_is_no_document(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a copy cannot be made without a name, a kill before it has lost it leaves nothing behind the next start."""
+    raw = bytes(2 * MIB)
+    box.put(NAME, raw)
+    monkeypatch.setattr(os, "open", without_unnamed_files(os.open))
+    call, killed, were_left = 0, True, set()
+    while killed:
+        call += 1
+        killed = killed_at(call, lambda: box.snapshot(NAME))
+        were_left |= box.names()
+        assert recovered(box) == []
+        assert box.files() == {NAME: raw}
+    assert len(were_left) > 1
 
 
 @pytest.mark.parametrize(("note", "left"), [(written("waiting"), set()), (b"{}", {f".processing/{NAME}.json"})])

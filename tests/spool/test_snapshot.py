@@ -31,7 +31,7 @@ from invoice_watcher.spool.snapshot import (
 )
 from tests.support.box import LARGEST, MIB, OTHER_PDF, PDF
 from tests.support.children import NOBODY, in_child, needs_root, use_up_descriptors
-from tests.support.kernel import traced
+from tests.support.kernel import traced, without_unnamed_files
 
 if TYPE_CHECKING:
     from tests.support.box import Box
@@ -377,4 +377,20 @@ def test_whether_leases_work_is_known_for_each_file_system(tmp_path: Path) -> No
     """`check` says where half-written files can be told for sure, and leaves nothing behind."""
     assert leases_work(tmp_path)
     assert not leases_work(tmp_path / "missing")
+    assert not os.listdir(tmp_path)
+
+
+def test_the_trial_of_leases_is_nobodys_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file that `check` tries has a name for a moment, it begins with a dot: a clerk's folder looks empty."""
+    names: list[str] = []
+    unlink = os.unlink
+
+    def seen(path: str) -> None:
+        names.extend(os.listdir(tmp_path))
+        unlink(path)
+
+    monkeypatch.setattr(os, "open", without_unnamed_files(os.open))
+    monkeypatch.setattr(os, "unlink", seen)
+    assert leases_work(tmp_path)
+    assert [name[0] for name in names] == ["."]
     assert not os.listdir(tmp_path)

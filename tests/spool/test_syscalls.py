@@ -249,15 +249,15 @@ def test_a_writer_that_comes_meanwhile_is_noticed_and_waits_only_for_the_block(p
 
 @needs_root
 def test_where_leases_are_not_to_be_had_that_is_told(tmp_path: Path) -> None:
-    """No lease on another user's file without CAP_LEASE: that is told, and is no exception."""
+    """No lease on another user's file without CAP_LEASE: that is told, and no reason to leave the file alone."""
     path = tmp_path / "old"
     path.write_bytes(b"document")
     path.chmod(0o644)
     descriptor = os.open(path, os.O_RDONLY)
 
-    def lease() -> str:
+    def lease() -> tuple[str, bool]:
         with lease_for_reading(descriptor) as lease:
-            return lease.name
+            return lease.name, lease.tells_of_writer
 
-    assert in_child(lease, uid=NOBODY) == "UNAVAILABLE"
+    assert in_child(lease, uid=NOBODY) == ("UNAVAILABLE", False)
     os.close(descriptor)

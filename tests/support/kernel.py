@@ -57,6 +57,17 @@ def failing_at(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def without_unnamed_files(open_file: Callable[..., int]) -> Callable[..., int]:
+    """Return an open(2) that knows no O_TMPFILE, as on NFS, CIFS and some FUSE."""
+
+    def called(path: object, flags: int, *args: Any, **kwargs: Any) -> int:  # noqa: ANN401 - whatever the call takes
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return open_file(path, flags, *args, **kwargs)
+
+    return called
+
+
 def piecemeal(most: int) -> Callable[[int, int], bytes]:
     """Return a read(2) that gives so many bytes at a time, as one on FUSE may."""
     read = os.read
