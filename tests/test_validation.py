@@ -124,6 +124,13 @@ def test_a_huge_file_is_no_shortcut() -> None:
     assert rejection("12345.url", SHORTCUT.ljust(64 * 1024 + 1, b"\n")) == (104, "bad_link")
 
 
+def test_a_bad_link_is_refused_with_its_reason() -> None:
+    """A clerk reads what is wrong with the link."""
+    verdict = judged("12345.url", SHORTCUT.replace(b"https:", b"ftp:"))
+    assert isinstance(verdict, Rejected)
+    assert verdict.problem.message == "The link begins with ftp:, not with http:// or https://"
+
+
 def test_the_bounds_are_those_of_the_configuration() -> None:
     """`max_size` says what is too large, `settle.incomplete_after` how long a cut-off document is waited for."""
     config = parse("drop_dir: in\nmax_size: 5MiB\nsettle: {incomplete_after: 90s}", where="c.yaml", base=Path("/srv"))

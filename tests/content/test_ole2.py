@@ -107,6 +107,17 @@ def test_a_sector_in_use_behind_the_end_means_cut_off() -> None:
     )
 
 
+def test_a_sector_that_a_later_part_of_the_table_counts_means_cut_off_too() -> None:
+    """The table is longer than one sector, and comes first: what its second sector counts has to be there as well."""
+    table = struct.pack("<256I", FAT, FAT, LAST, *range(4, 150), LAST, *[FREE] * 106)
+    whole = patched(SMALL[:512], 44, 2, 2)
+    whole = patched(whole, 76, 0, 1) + table + ROOT.ljust(512) + b"x" * 512 * 147
+    assert judged(whole).verdict is Verdict.WHOLE
+    assert judged(whole[: -512 * 10]) == Finding(
+        Verdict.CUT_OFF, "the Office file ends before the last sector that it uses"
+    )
+
+
 def test_a_directory_right_behind_the_end_means_cut_off() -> None:
     """An Office 97 file whose directory would begin where the file ends is cut off."""
     assert judged(patched(SMALL, 48, len(SMALL) // 512 - 1)).verdict is Verdict.CUT_OFF
