@@ -128,7 +128,7 @@ def test_a_bad_link_is_refused_with_its_reason() -> None:
     """A clerk reads what is wrong with the link."""
     verdict = judged("12345.url", SHORTCUT.replace(b"https:", b"ftp:"))
     assert isinstance(verdict, Rejected)
-    assert verdict.problem.message == "the link begins with ftp:, not with http:// or https://"
+    assert verdict.problem.message == "The link begins with ftp:, not with http:// or https://"
 
 
 def test_the_bounds_are_those_of_the_configuration() -> None:

@@ -64,6 +64,7 @@ def test_null_is_known_unless_it_is_quoted(text: str) -> None:
         ("a: &\n", "c.yaml:1: is no YAML from column 5 on: a syntax error"),
         ("a: {b: 1\n", "c.yaml:2: is no YAML from column 1 on: a bracket"),
         ("a: 1\nb: x\x07\n", "c.yaml:2: is no YAML: a control character"),
+        ("\n\nb: x\x07", "c.yaml:3: is no YAML: a control character"),
         ("a: 1\nb: \ud800\n", "c.yaml:2: is no YAML: a control character"),
         ('a: 1\nb: "\\UFFFFFFFF"\n', "c.yaml:2: is no YAML: a number or an escape"),
         ("%YAML 1." + "1" * 5000 + "\n---\na: 1\n", "c.yaml:1: is no YAML: a number or an escape"),
