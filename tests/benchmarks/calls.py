@@ -39,7 +39,7 @@ _BEGUN = re.compile(r"^\d+ +(\w+)\((.*?)(?:\) += .*)?$", re.MULTILINE)
 _TAKES_NAME = re.compile(r"at2?$")
 _HOW = re.compile(r"\b(F_\w+(?:, F_\w+)?|FIO\w+|events=\w+)")
 # No two documents, receipts or sockets are alike, and all of them are.
-_ALIKE = ((re.compile(r"\d{8}"), "N"), (re.compile(r"\.receipt-\d+"), ".receipt"), (re.compile(r":\[\d+\]"), ""))
+_ALIKE = ((re.compile(r":\[\d+\]"), ""), (re.compile(r"\.receipt-\d+"), ".receipt"), (re.compile(r"\d{8}"), "N"))
 
 
 @dataclass(slots=True)

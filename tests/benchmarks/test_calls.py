@@ -32,6 +32,7 @@ needs_tools = pytest.mark.skipif(
         ("close(8</srv/10000001.pdf.json>(deleted)) = 0", "close </srv/N.pdf.json>"),
         ("fcntl(7</srv/10000001.pdf>, F_SETLEASE, F_UNLCK) = 0", "fcntl </srv/N.pdf> F_SETLEASE, F_UNLCK"),
         ("poll([{fd=9<socket:[77]>, events=POLLIN}], 1, 0) = 0 (Timeout)", "poll <socket> POLLIN"),
+        ("sendto(9<socket:[10000001]>, ...) = 30", "sendto <socket>"),
         (
             'linkat(4</w>, "10000001.pdf.json", 5</d>, "10000001.pdf.json", 0) = 0',
             "linkat /w/N.pdf.json → /d/N.pdf.json",
