@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 # A writer that breaks a lease of ours sends SIGIO, which ends a process that does not ignore it (fcntl(2)).
 signal.signal(signal.SIGIO, signal.SIG_IGN)
-# nohup(1) has this ignored, and programs inherit that, but no handler.
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, lambda *_: None)
+# nohup(1) has the one ignored, a shell without job control the other in what it runs beside it (POSIX, 2.11); programs
+# inherit that, but no handler.
+for ignored in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, lambda *_: None)
 
 # A single example may be held up for seconds by whatever else the machine does; what must be quick is measured.
 settings.register_profile("thorough", deadline=None)
