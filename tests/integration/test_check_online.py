@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.network import Names, needs_namespace, network
 from tests.integration.answers import Answer, refused
-from tests.integration.program import API_CODE, run
+from tests.integration.program import API_CODE, run, until
 from tests.support.certificates import certificate
 from tests.support.rawserver import Peer, RawServer, answer, black_hole, saying
 
@@ -197,12 +199,23 @@ def test_a_password_of_the_proxy_is_never_shown(place: Place) -> None:
     assert "s3crosanct" not in finished.out + finished.err
 
 
+def _is_connecting(pid: int) -> bool:
+    """Whether a process waits for a connection to be made: a socket of its own is in SYN_SENT, 02 (proc_net(5))."""
+    own = set()
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            own.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table]
+    return any(row[3] == "02" and f"socket:[{row[9]}]" in own for row in rows)
+
+
 def test_ctrl_c_ends_it_at_once(place: Place, start: Start) -> None:
-    """Whatever it waits for; no traceback, and the status that the shell expects."""
+    """A connection that is waited for holds nobody up; no traceback, and the status that the shell expects."""
     with black_hole() as url:
         place.configure(api__base_url=url, api__connect_timeout="60s")
         program = start("check", "--online", "-c", place.config)
-        program.prints("API code: found")
+        until(lambda: _is_connecting(program.process.pid))
         began = time.monotonic()
         assert program.stop(signal.SIGINT) == 130
         assert time.monotonic() - began < 5
