@@ -39,7 +39,7 @@ lint: $(VENV)/dev ## formatting, lint and types
 	@$(BIN)/mypy
 
 test-modules: $(VENV)/dev ## run the tests of single modules, with fewer examples
-	@$(OWN_MOUNTS) $(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile quick $(QUICK) $(MODULES) $(ARGS)
+	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) --hypothesis-profile quick $(QUICK) $(MODULES) $(ARGS)
 
 test: $(VENV)/dev ## run the tests: single modules and the whole program, three minutes
 	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) $(QUICK) $(APART) $(ARGS)
@@ -120,7 +120,7 @@ schema: $(VENV)/run ## write the JSON Schema of the configuration anew
 	@$(BIN)/invoice-watcher check --schema > invoice_watcher/config.schema.json
 
 clean: ## remove what these commands built
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

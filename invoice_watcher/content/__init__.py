@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from invoice_watcher.content import link, office, pdf
+from invoice_watcher.content import link, office, ooxml, pdf
 from invoice_watcher.content.finding import Finding, Verdict
 from invoice_watcher.content.refusal import refuse
 from invoice_watcher.content.view import View
@@ -49,16 +49,16 @@ _FORMATS = {
         "a PDF", pdf.MAGICS, "the file does not begin with %PDF-, so it is not a PDF", lambda view, _: pdf.judge(view)
     ),
     Kind.DOC: _Format(
-        "a Word document", office.OLD_MAGICS, "the file is neither Word, RTF, HTML nor XML", office.judge_old
+        ooxml.NAMES[Kind.DOC], office.OLD_MAGICS, "the file is neither Word, RTF, HTML nor XML", office.judge_old
     ),
-    Kind.DOCX: _Format("a Word document", office.MAGICS, "the file is not a Word document", office.judge),
+    Kind.DOCX: _Format(ooxml.NAMES[Kind.DOCX], office.MAGICS, "the file is not a Word document", office.judge),
     Kind.XLS: _Format(
-        "an Excel workbook",
+        ooxml.NAMES[Kind.XLS],
         office.OLD_MAGICS,
         "the file is neither Excel, RTF, HTML, XML nor a table of text",
         office.judge_old,
     ),
-    Kind.XLSX: _Format("an Excel workbook", office.MAGICS, "the file is not an Excel workbook", office.judge),
+    Kind.XLSX: _Format(ooxml.NAMES[Kind.XLSX], office.MAGICS, "the file is not an Excel workbook", office.judge),
     Kind.URL: _Format("an Internet shortcut", (), "", lambda view, _: link.judge(view)),
 }
 

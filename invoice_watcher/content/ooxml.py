@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CONTENT_TYPES = b"[content_types].xml"
 _OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument"
 _FOLDERS = {Kind.DOCX: b"word/", Kind.XLSX: b"xl/"}
-_NAMES = {
+NAMES = {
     Kind.DOC: "a Word document",
     Kind.DOCX: "a Word document",
     Kind.XLS: "an Excel workbook",
@@ -33,7 +33,7 @@ def judge(view: View, kind: Kind) -> Finding:
     The old kinds, .doc and .xls, are satisfied with any OOXML document: Office opens it all the same.
     """
     if view.head.startswith(_OPEN_DOCUMENT, zipped.LOCAL_SIZE):
-        return Finding(Verdict.MISMATCH, f"the file is an OpenDocument file, not {_NAMES[kind]}")
+        return Finding(Verdict.MISMATCH, f"the file is an OpenDocument file, not {NAMES[kind]}")
     archive = zipped.read(view)
     if isinstance(archive, Finding):
         return archive
@@ -44,9 +44,9 @@ def judge(view: View, kind: Kind) -> Finding:
 
 def _judge_names(names: list[bytes], kind: Kind) -> Finding:
     if _CONTENT_TYPES not in names:
-        return Finding(Verdict.MISMATCH, f"the file is a ZIP archive, not {_NAMES[kind]}")
+        return Finding(Verdict.MISMATCH, f"the file is a ZIP archive, not {NAMES[kind]}")
     if kind in _FOLDERS and _holds(names, _OTHER[kind]) and not _holds(names, kind):
-        return Finding(Verdict.MISMATCH, f"the file is {_NAMES[_OTHER[kind]]}, not {_NAMES[kind]}")
+        return Finding(Verdict.MISMATCH, f"the file is {NAMES[_OTHER[kind]]}, not {NAMES[kind]}")
     return Finding(Verdict.WHOLE, "the document (a ZIP archive) has all parts of its directory")
 
 

@@ -12,7 +12,6 @@ for a fault of the machine in one step.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -34,6 +33,7 @@ from invoice_watcher.spool.snapshot import (
     CHANGED,
     IMMOVABLE,
     ITS_OWN,
+    NOT_TO_BE_MOVED,
     OURS,
     Snapshot,
     UnreadableError,
@@ -165,9 +165,7 @@ class Spool:
         except FileNotFoundError:
             return GONE
         except OSError as error:
-            if not task.claimed and error.errno in ITS_OWN | {
-                errno.EACCES
-            }:  # also: a folder, put there in that instant
+            if not task.claimed and error.errno in NOT_TO_BE_MOVED:
                 return IMMOVABLE
             raise
 

@@ -24,7 +24,6 @@ of every file needs.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
@@ -39,7 +38,7 @@ from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
 from invoice_watcher.spool.names import COPY, ROOM, candidates, is_document, note_name, original_name
 from invoice_watcher.spool.receipts import read_receipt
-from invoice_watcher.spool.snapshot import ITS_OWN, OURS, UnreadableError
+from invoice_watcher.spool.snapshot import NOT_TO_BE_MOVED, OURS, UnreadableError
 from invoice_watcher.spool.syscalls import exists, is_taken, lease_for_reading
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ def _read(work_name: str, found: os.stat_result, shelves: Shelves, *, receipts: 
         except UnreadableError:
             pass  # its task keeps the decision, and the others need not wait for it
         except OSError as error:
-            if error.errno not in ITS_OWN | {errno.EACCES}:
+            if error.errno not in NOT_TO_BE_MOVED:
                 raise
     return Recovered(work_name, original_name(work_name), note, found.st_ctime_ns)
 

@@ -46,6 +46,8 @@ _NOT_REGULAR = Unready("is no regular file", needs_person=True)
 IN_USE = frozenset({errno.EAGAIN, errno.EBUSY, errno.ETXTBSY})
 # Why one file cannot be moved while others can: it is in use, or a mount point; immutable, or in a sticky folder.
 ITS_OWN = IN_USE | {errno.EPERM}
+# The same, of a name that may bear something else by now: a folder, put there in that instant.
+NOT_TO_BE_MOVED = ITS_OWN | {errno.EACCES}
 # What the opening of a file answers for the program's or the machine's sake, and would for every other file.
 OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
