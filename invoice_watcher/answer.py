@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 from xml.etree.ElementTree import ParseError
@@ -20,6 +19,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from invoice_watcher.escaping import encodable
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +52,7 @@ class Body(Enum):
     UNCLEAR = "unclear"  # anything else: cut off, plain text, garbage
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record, frozen=True):
     """What the body said. `code` and `message` are None where it named none."""
 
     body: Body

@@ -6,15 +6,15 @@ chance are arguments. Raises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from invoice_watcher.record import Record
 
 LONGEST_RETRY_AFTER = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class RetryRules:
+class RetryRules(Record, frozen=True):
     """The configured patience: seconds, and how many failures count a document out."""
 
     initial: float

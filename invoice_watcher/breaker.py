@@ -14,11 +14,11 @@ it is the configuration's. Pure: a frozen value; every step returns the next one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from invoice_watcher.backoff import back_off
 from invoice_watcher.outcome import WRONG_API_CODE, Fault, Problem
+from invoice_watcher.record import Record, replace
 
 if TYPE_CHECKING:
     from invoice_watcher.outcome import Deferred
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 IN_A_ROW = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Record, frozen=True):
     """Why nothing flows, and when the next probe is due (monotonic seconds).
 
     Attributes:
@@ -45,8 +44,7 @@ class Pause:
     probing: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(Record, frozen=True):
     """The gate before the API.
 
     Attributes:
@@ -128,8 +126,7 @@ class Breaker:
         return self.pause if self.pause is not None and now < self.pause.not_before else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
+class _Cause(Record, frozen=True):
     problem: Problem
     fault: Fault
     retry_after: float | None

@@ -9,9 +9,9 @@ Raises nothing; time is an argument.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 
 from invoice_watcher.escaping import escape
+from invoice_watcher.record import MutableRecord, field
 
 MOST_REMEMBERED = 20_000
 WORTH_A_WARNING = 60.0
@@ -20,8 +20,7 @@ _AGAIN = 86_400.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Matter:
+class _Matter(MutableRecord):
     since: float
     heard: float
     told: dict[str, float] = field(default_factory=dict)  # each reason, and when it was said last

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
@@ -31,6 +30,7 @@ from invoice_watcher.outcome import (
 )
 from invoice_watcher.policy import api_code_doubted
 from invoice_watcher.receipt import Receipt, error_of, state_of, timestamp
+from invoice_watcher.record import replace
 from invoice_watcher.schedule import Decision
 from invoice_watcher.settling import GONE, Unready
 from invoice_watcher.spool import CHANGED

@@ -5,8 +5,9 @@ The `answer` of a report is what came of sending the document in this very attem
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from invoice_watcher.outcome import Deferred, Delivered, Outcome, Rejected
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from invoice_watcher.settling import Unready
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
+class Filed(Record, frozen=True):
     """It lies in its place under `name`, with its receipt."""
 
     outcome: Delivered | Rejected
@@ -28,8 +28,7 @@ class Filed:
         return self.outcome if self.sent else None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Record, frozen=True):
     """It lies in the work folder, or still in the drop folder when it could not even be claimed.
 
     `answer` differs from `outcome` when the API answered, and this machine, or a change of the file, kept it from
@@ -40,8 +39,7 @@ class Waiting:
     answer: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Record, frozen=True):
     """It was answered in a way that may be the configuration's fault; `task.decision` holds the answer."""
 
     outcome: Rejected
@@ -52,16 +50,14 @@ class Held:
         return self.outcome
 
 
-@dataclass(frozen=True, slots=True)
-class NotReady:
+class NotReady(Record, frozen=True):
     """It was left where it is; `GONE` when it is there no longer. With an `answer` when it only cannot be moved now."""
 
     unready: Unready
     answer: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(Record, frozen=True):
     """It was only looked at, may be sent, and was left where it is."""
 
 

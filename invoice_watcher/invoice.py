@@ -6,9 +6,10 @@ URL path and as part of a file name. Pure; raises ValueError for text that no or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
+
+from invoice_watcher.record import Record
 
 # With the extension and ".json" behind it the name still fits the 255 bytes of a Linux file name.
 _LONGEST_ORDER_ID = 200
@@ -43,8 +44,7 @@ class Kind(StrEnum):
     URL = "url"
 
 
-@dataclass(frozen=True, slots=True)
-class Invoice:
+class Invoice(Record, frozen=True):
     """A file that says by its name which order it belongs to.
 
     Attributes:

@@ -11,11 +11,11 @@ Samba (dot files), and the litter of Windows and macOS file managers.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
 from invoice_watcher.invoice import Invoice, Kind, OrderId
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,8 +53,7 @@ _KINDS = {kind.value: kind for kind in Kind}
 _NUMBERED = re.compile(r".+\.[1-9][0-9]{0,5}(\.[^.]*)?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(Record, frozen=True):
     """The rules by which names are read.
 
     Attributes:

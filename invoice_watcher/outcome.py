@@ -6,9 +6,10 @@ it. Pure values; nothing here raises.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+from invoice_watcher.record import Record
 
 
 class Fault(StrEnum):
@@ -29,8 +30,7 @@ class Source(StrEnum):
     VALIDATION = "validation"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Record, frozen=True):
     """Why an invoice was not delivered, as its sidecar tells it.
 
     Attributes:
@@ -48,16 +48,14 @@ class Problem:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Record, frozen=True):
     """The API took the document."""
 
     http_status: int
     response: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Record, frozen=True):
     """The document will never be taken as it is; a person has to look at it."""
 
     problem: Problem
@@ -65,8 +63,7 @@ class Rejected:
     response: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(Record, frozen=True):
     """Not now: try again later.
 
     Attributes:
@@ -88,8 +85,7 @@ class Deferred:
 Outcome: TypeAlias = Delivered | Rejected | Deferred
 
 
-@dataclass(frozen=True, slots=True)
-class ApiCode:
+class ApiCode(Record, frozen=True):
     """One row of the API document's table of errors."""
 
     reason: str

@@ -10,13 +10,13 @@ The rules are the API document's; where it is silent (statuses, shapes) they are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.answer import Answer, Body, read_answer
 from invoice_watcher.backoff import http_date, retry_after
 from invoice_watcher.hints import hint_for
 from invoice_watcher.outcome import API_CODES, Deferred, Delivered, Fault, Outcome, Problem, Rejected, Source
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,8 +99,7 @@ NETWORK_FAULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Record, frozen=True):
     """An HTTP answer, complete as far as HTTP can tell.
 
     Attributes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +15,7 @@ from invoice_watcher.archive import Filing, filed, order_of
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import HARMLESS, Naming, naming_of
 from invoice_watcher.receipt import timestamp
+from invoice_watcher.record import Record
 from invoice_watcher.scratch import Scratch, scratch
 from invoice_watcher.spool.requeue import Requeue
 
@@ -30,8 +30,7 @@ _MOST_LOOKED_AT = 5000
 _LEFT_ALONE = "its name is one that is left alone in the drop folder (ignore, status_page); give it another one first"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Record, frozen=True, kw_only=True):
     """Which failed documents are meant: those of some orders, those that failed with one code, or (with neither) all.
 
     Attributes:

@@ -12,8 +12,9 @@ as its signature stays the same. Pure but for its own memory: time is an argumen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from invoice_watcher.record import MutableRecord, Record
 
 LONGEST_RECHECK = 5.0
 _FIRST_RECHECK = 0.1
@@ -54,8 +55,7 @@ class Clock(NamedTuple):
     wall: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unready:
+class Unready(Record, frozen=True):
     """Why a worker left a file in the drop folder, and when to look again.
 
     Attributes:
@@ -72,8 +72,7 @@ class Unready:
 GONE = Unready("is gone")
 
 
-@dataclass(slots=True)
-class _Hold:
+class _Hold(MutableRecord):
     signature: Signature
     until: float
     since: float

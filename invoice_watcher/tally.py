@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from invoice_watcher.record import MutableRecord, field
 
 if TYPE_CHECKING:
     from invoice_watcher.invoice import Invoice
@@ -24,8 +25,7 @@ class Recent(NamedTuple):
     name: str
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(MutableRecord):
     """What was filed so far.
 
     Attributes:

@@ -7,7 +7,6 @@ time. Pure but for reading the snapshot. Raises nothing for any bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from invoice_watcher.content import Verdict, inspect
@@ -16,6 +15,7 @@ from invoice_watcher.invoice import Invoice, Kind
 from invoice_watcher.outcome import BAD_LINK, EMPTY, TOO_LARGE, UNKNOWN_ORDER, UNSUPPORTED_FORMAT
 from invoice_watcher.policy import rejected_locally
 from invoice_watcher.receipt import SUFFIX
+from invoice_watcher.record import Record
 from invoice_watcher.settling import Unready
 from invoice_watcher.shortcut import LARGEST as LARGEST_SHORTCUT
 from invoice_watcher.shortcut import ShortcutError, parse
@@ -30,8 +30,7 @@ _EMPTY_PATIENCE = 2.0
 _RECEIPTS = tuple(f".{kind.value}{SUFFIX}" for kind in Kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Record, frozen=True):
     """What is sent: the file, or the link in its place.
 
     Attributes:
@@ -46,8 +45,7 @@ class Document:
     link: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record, frozen=True):
     """The configured bounds: bytes, and how long a cut-off document may stay so, in seconds."""
 
     max_size: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from invoice_watcher.breaker import Breaker, Pause
 from invoice_watcher.outcome import Deferred, Fault, Problem, Source
+from invoice_watcher.record import replace
 
 INITIAL, LONGEST = 2.0, 300.0
 

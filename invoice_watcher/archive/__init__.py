@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import heapq
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoice_watcher.archive.room import Filing, opened
 from invoice_watcher.errors import FolderError
 from invoice_watcher.pacing import Looks, Pace
 from invoice_watcher.receipt import SUFFIX
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Failed", "FailedNow", "Filing", "filed", "filing", "last_delivered", "order_of", "shelves_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class FailedNow:
+class FailedNow(Record, frozen=True):
     """What lies in the failed folder.
 
     Attributes:

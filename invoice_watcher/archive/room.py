@@ -10,13 +10,13 @@ import heapq
 import os
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoice_watcher.errors import FolderError, FolderUnavailableError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import Naming
 from invoice_watcher.receipt import SUFFIX, Receipt, ReceiptError, decode
+from invoice_watcher.record import Record
 from invoice_watcher.spool.folders import Folder, open_folder
 from invoice_watcher.spool.receipts import LARGEST_RECEIPT, trusted
 from invoice_watcher.spool.shelves import MONTH
@@ -37,8 +37,7 @@ _DAMAGED = "its receipt is damaged, or that of another file"
 _FOREIGN = "its receipt was written by somebody else, and is not believed"
 
 
-@dataclass(frozen=True, slots=True)
-class Filing:
+class Filing(Record, frozen=True):
     """One thing in the archive: a document, a receipt, or both.
 
     Attributes:

@@ -5,11 +5,11 @@ Pure values; raises nothing. The texts may hold what strangers wrote, and are es
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from invoice_watcher.errors import ExitStatus
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +26,7 @@ class Grade(Enum):
     FAULT = "fault"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record, frozen=True):
     """One thing that was looked at; not escaped yet.
 
     Attributes:

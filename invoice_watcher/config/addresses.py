@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -54,7 +53,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-@dataclass(frozen=True)
 class BaseUrl(Form):
     """The address of the API: https, and http only to this machine (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3)."""
 
@@ -74,7 +72,6 @@ class BaseUrl(Form):
         return {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s?#@]+$"}
 
 
-@dataclass(frozen=True)
 class ProxyUrl(Form):
     """The address of an HTTP proxy."""
 
@@ -99,7 +96,6 @@ class ProxyUrl(Form):
         return {"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^\\s?#]+$"}
 
 
-@dataclass(frozen=True)
 class NotifyUrl(Form):
     """Where to send word: an address whose scheme names the service, as mailto:// does."""
 
@@ -117,7 +113,6 @@ class NotifyUrl(Form):
         return {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9+.-]*://\\S+$"}
 
 
-@dataclass(frozen=True)
 class Listen(Form):
     """A TCP port to listen at: HOST:PORT, [IPV6]:PORT, or :PORT for every address of this machine."""
 

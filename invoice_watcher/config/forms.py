@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from invoice_watcher.config import units
 from invoice_watcher.config.secret import Secret, is_guid, without_codes
 from invoice_watcher.escaping import escape
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from invoice_watcher.config.document import Scalar
@@ -64,8 +65,7 @@ class Form(ABC):
         """Return the JSON Schema of the value as it is written in the file."""
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Record, frozen=True):
     """What the model says about one key.
 
     Attributes:
@@ -81,7 +81,6 @@ class Setting:
     many: bool = False
 
 
-@dataclass(frozen=True)
 class Truth(Form):
     """A truth value: true or false, yes or no, on or off."""
 
@@ -195,7 +194,6 @@ class Choice(Form):
         return {"type": "string", "enum": list(self.words)}
 
 
-@dataclass(frozen=True)
 class ApiCode(Form):
     """The API code itself."""
 

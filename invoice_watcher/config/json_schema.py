@@ -8,7 +8,6 @@ off, which editors that follow YAML 1.2 see as text. Pure; raises nothing.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING
 from pathlib import PurePath
 from re import Pattern
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from invoice_watcher.config.forms import Duration, Setting, Size
 from invoice_watcher.config.keys import keys
 from invoice_watcher.config.model import Config
 from invoice_watcher.config.units import show_duration, show_size
+from invoice_watcher.record import NO_DEFAULT
 
 if TYPE_CHECKING:
     from invoice_watcher.config.forms import JsonSchema
@@ -44,7 +44,7 @@ def _section(section: type[Section]) -> JsonSchema:
         "properties": {key.name: _key(key) for key in keys(section)},
         "additionalProperties": False,
     }
-    required = [key.name for key in keys(section) if isinstance(key.what, Setting) and key.default is MISSING]
+    required = [key.name for key in keys(section) if isinstance(key.what, Setting) and key.default is NO_DEFAULT]
     return {**found, "required": required} if required else found
 
 
@@ -52,7 +52,7 @@ def _key(key: Key) -> JsonSchema:
     if not isinstance(key.what, Setting):
         return {**_section(key.what), "type": ["object", "null"]}
     found = {"description": key.what.about, **_value(key.what)}
-    if key.default is not MISSING:
+    if key.default is not NO_DEFAULT:
         found["default"] = _written(key.what, key.default)
     return found
 

@@ -7,30 +7,27 @@ Pure; raises nothing.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 from invoice_watcher.config.forms import Setting
 from invoice_watcher.config.secret import Secret
+from invoice_watcher.record import Record, fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Section:
+class Section(Record, frozen=True):
     """A group of keys. Its repr hides the values that may hold a secret."""
-
-    __slots__ = ()
 
     def __repr__(self) -> str:
         pairs = (f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({', '.join(pairs)})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        """Yield what rich, whose tracebacks show local variables, may print."""
-        for key in keys(type(self)):
-            value = getattr(self, key.name)
-            yield key.name, Secret("") if value and key.is_private else value
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """Return what rich, whose tracebacks show local variables, may print."""
+        values = ((key, getattr(self, key.name)) for key in keys(type(self)))
+        return [(key.name, Secret("") if value and key.is_private else value) for key, value in values]
 
     def secrets(self) -> Iterator[str]:
         """Yield every text in here that may be a secret. Whoever calls this answers for where they go."""
@@ -48,7 +45,7 @@ class Key(NamedTuple):
     Attributes:
         name: as it is written in the file.
         what: how its value is read; or, for a group of keys, the section they make.
-        default: the model's value when the key is missing; MISSING for a required key and for a group.
+        default: the model's value when the key is missing; `record.NO_DEFAULT` for a required key and for a group.
     """
 
     name: str
@@ -62,9 +59,9 @@ class Key(NamedTuple):
 
 
 def keys(section: type[Section]) -> tuple[Key, ...]:
-    """Return the keys of `section`, a dataclass, in the order in which the model names them."""
+    """Return the keys of `section` in the order in which the model names them."""
     hints = get_type_hints(section, include_extras=True)
-    return tuple(Key(spec.name, _what(hints[spec.name]), spec.default) for spec in fields(section))  # type: ignore[arg-type]
+    return tuple(Key(spec.name, _what(hints[spec.name]), spec.default) for spec in fields(section))
 
 
 def _what(hint: Any) -> Setting | type[Section]:  # noqa: ANN401 - an annotation has no type of its own

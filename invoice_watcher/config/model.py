@@ -11,7 +11,6 @@ checked then, but the relative folders and the API's address are filled in all t
 # No `from __future__ import annotations`: `keys` reads the annotations at run time.
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, get_args
 
@@ -20,6 +19,7 @@ from invoice_watcher.config.keys import Section
 from invoice_watcher.config.names import FileName, NamePattern, PathName, Regex
 from invoice_watcher.config.sections import Api, Log, Metrics, Notify, Retry, Settle
 from invoice_watcher.languages import TAGS
+from invoice_watcher.record import field, force_setattr
 
 ORDER_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MIB = 1 << 20
@@ -27,8 +27,7 @@ _MIB = 1 << 20
 DoneLayout: TypeAlias = Literal["flat", "month"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Config(Section):
+class Config(Section, frozen=True, kw_only=True):
     """The whole configuration.
 
     `done_dir`, `failed_dir` and `work_dir` are absolute once a Config exists: relative ones are under
@@ -109,4 +108,4 @@ class Config(Section):
 
     def __post_init__(self) -> None:
         for name in ("done_dir", "failed_dir", "work_dir"):
-            object.__setattr__(self, name, self.drop_dir / getattr(self, name))
+            force_setattr(self, name, self.drop_dir / getattr(self, name))

@@ -49,7 +49,6 @@ class PathName(Form):
         return {"type": ["string", "number"], "minLength": 1}
 
 
-@dataclass(frozen=True)
 class FileName(Form):
     """The name of one file, without a folder."""
 
@@ -67,7 +66,6 @@ class FileName(Form):
         return {"type": ["string", "number"], "minLength": 1, "pattern": "^[^/]+$"}
 
 
-@dataclass(frozen=True)
 class NamePattern(Form):
     """A pattern for whole file names, as the shell's: `*`, `?`, `[abc]`."""
 
@@ -85,7 +83,6 @@ class NamePattern(Form):
         return {"type": ["string", "number"], "minLength": 1, "pattern": "^[^/]+$"}
 
 
-@dataclass(frozen=True)
 class Regex(Form):
     """A regular expression of Python's `re`."""
 

@@ -6,7 +6,6 @@ Pure; nothing here raises.
 
 # No `from __future__ import annotations`: `keys` reads the annotations at run time.
 
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias, get_args
@@ -16,6 +15,7 @@ from invoice_watcher.config.forms import ApiCode, Choice, Duration, Setting, Who
 from invoice_watcher.config.keys import Section
 from invoice_watcher.config.names import PathName
 from invoice_watcher.config.secret import Secret
+from invoice_watcher.record import force_setattr
 
 Environment: TypeAlias = Literal["production", "sandbox"]
 Mode: TypeAlias = Literal["auto", "native", "polling"]
@@ -33,11 +33,10 @@ RESCAN = 30.0
 RESCAN_POLLING = 5.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Api(Section):
+class Api(Section, frozen=True, kw_only=True):
     """The Invoice API, and how to reach it.
 
-    `base_url` is filled in from `environment` when it is not given; a copy made by `dataclasses.replace`
+    `base_url` is filled in from `environment` when it is not given; a copy made by `record.replace`
     keeps it.
     """
 
@@ -103,11 +102,10 @@ class Api(Section):
 
     def __post_init__(self) -> None:
         if not self.base_url:
-            object.__setattr__(self, "base_url", BASE_URLS[self.environment])
+            force_setattr(self, "base_url", BASE_URLS[self.environment])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Settle(Section):
+class Settle(Section, frozen=True, kw_only=True):
     """When a file in the drop folder counts as finished, and how often the folder is looked at."""
 
     quiet: Annotated[
@@ -143,8 +141,7 @@ class Settle(Section):
         return RESCAN_POLLING if polling else RESCAN
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Retry(Section):
+class Retry(Section, frozen=True, kw_only=True):
     """What happens when an upload has to be tried again: exponential back-off with full jitter."""
 
     initial: Annotated[
@@ -165,8 +162,7 @@ class Retry(Section):
     ] = 10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Log(Section):
+class Log(Section, frozen=True, kw_only=True):
     """What is logged, and how."""
 
     level: Annotated[
@@ -182,8 +178,7 @@ class Log(Section):
     ] = "auto"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Metrics(Section):
+class Metrics(Section, frozen=True, kw_only=True):
     """Figures for Prometheus."""
 
     listen: Annotated[
@@ -196,8 +191,7 @@ class Metrics(Section):
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Notify(Section):
+class Notify(Section, frozen=True, kw_only=True):
     """Who is told when something needs a person."""
 
     urls: Annotated[

@@ -6,8 +6,9 @@ format's `judge` turns it into the `Finding` of the same meaning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from invoice_watcher.record import Record
 
 
 class Verdict(Enum):
@@ -19,8 +20,7 @@ class Verdict(Enum):
     MISMATCH = auto()  # surely not what the extension says
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record, frozen=True):
     """A verdict and the reason for it.
 
     Attributes:

@@ -7,10 +7,10 @@ where it should, for the reason that it should, and reached the API whole and on
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoice_watcher.demo import documents
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,16 +26,14 @@ _WORD = documents.docx("Invoice 10003")
 _WORKBOOK = documents.xlsx()
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Record, frozen=True):
     """One thing that happens: the words that announce it, and what it does."""
 
     words: str
     play: Callable[[Stage], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Record, frozen=True):
     """Where a file ends up: `done`, or `failed` for this reason."""
 
     folder: str

@@ -13,13 +13,13 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 from urllib.request import Request, urlopen
 
 from invoice_watcher.errors import InvoiceWatcherError
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,8 +48,7 @@ class DemoError(InvoiceWatcherError):
     """The stage could not be set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Record, frozen=True):
     """A drop folder with everything around it."""
 
     drop: Path

@@ -10,13 +10,13 @@ import heapq
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from invoice_watcher.errors import FolderError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.naming import naming_of
 from invoice_watcher.receipt import timestamp
+from invoice_watcher.record import Record
 from invoice_watcher.spool.folders import open_folder
 from invoice_watcher.spool.names import is_document, note_name, original_name
 from invoice_watcher.spool.receipts import read_receipt
@@ -34,8 +34,7 @@ _LEFT = "lies there, and nothing takes it while the service does not run"
 _CLAIMED = "was about to be sent (again), and is as soon as the service runs"
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(Record, frozen=True):
     """What waits.
 
     Attributes:

@@ -7,7 +7,6 @@ outside, but for names that no text can hold: whoever shows them escapes them. R
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +15,7 @@ from invoice_watcher.archive import Failed, last_delivered, order_of
 from invoice_watcher.errors import FolderError
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import timestamp
+from invoice_watcher.record import Record
 from invoice_watcher.standing import Sent
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ class Failure(msgspec.Struct, frozen=True):
     hint: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Failures:
+class Failures(Record, frozen=True):
     """What failed.
 
     Attributes:

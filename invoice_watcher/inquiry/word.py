@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -17,6 +16,7 @@ from invoice_watcher.control import ask
 from invoice_watcher.errors import ControlError
 from invoice_watcher.inquiry.openers import holder_of
 from invoice_watcher.moments import seconds
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from invoice_watcher.control import Answer
@@ -31,8 +31,7 @@ _MOVES_WITHIN = 60.0  # seconds; a program that is well says every ten how thing
 _SERVICES = Path("/etc/invoice-watcher")  # whose configurations are those of units
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Record, frozen=True):
     """What is known of the program that works on the folder.
 
     Attributes:

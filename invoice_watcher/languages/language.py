@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from invoice_watcher.record import Record, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,24 +19,21 @@ if TYPE_CHECKING:
 _HOLE = re.compile(r"\\{[^{}]*\\}")  # of a sentence that went through re.escape
 
 
-@dataclass(frozen=True)
-class Counted:
+class Counted(Record, frozen=True):
     """A sentence about a number: for one, and for any other; `{n}` is the number."""
 
     one: str
     many: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card:
+class Card(Record, frozen=True, kw_only=True):
     """What the first thing on the page says: a few words, and what that means for the reader."""
 
     title: str
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cards:
+class Cards(Record, frozen=True, kw_only=True):
     """What the first thing on the page says, in each case."""
 
     well: Card
@@ -47,8 +45,7 @@ class Cards:
     over: Card
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
+class Page(Record, frozen=True, kw_only=True):
     """The other sentences of the page.
 
     Attributes:
@@ -107,8 +104,7 @@ class Page:
     program: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Language:
+class Language(Record, frozen=True, kw_only=True, dict=True):
     """One language.
 
     Attributes:

@@ -10,11 +10,11 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from invoice_watcher.escaping import escape
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from invoice_watcher.logs.redaction import Redactor
@@ -23,8 +23,7 @@ _IDENTIFIER = "invoice-watcher"
 _LONGEST_TEXT = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Record, frozen=True):
     """One record as it will be shown: every text escaped, shortened and without secrets."""
 
     created: float

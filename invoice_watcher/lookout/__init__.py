@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from invoice_watcher.errors import FolderError
@@ -23,6 +22,7 @@ from invoice_watcher.lookout.findings import Findings, Unfinished
 from invoice_watcher.lookout.judge import Judge
 from invoice_watcher.lookout.timing import Timing, is_polled
 from invoice_watcher.lookout.wanted import Wanted
+from invoice_watcher.record import MutableRecord, field
 from invoice_watcher.settling import GONE, Clock
 from invoice_watcher.watcher import Watcher
 
@@ -48,8 +48,7 @@ _AT_ONCE = 32  # names that are seen between two looks at the clock
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Look:
+class _Look(MutableRecord):
     """A look that is under way: what is still to be seen, and what was found so far; `took` is in processor seconds."""
 
     entries: Iterator[Entry]

@@ -6,9 +6,9 @@ Values; raises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from invoice_watcher.record import MutableRecord, field
 from invoice_watcher.standing import MOST_NAMED
 
 _MOST_UNFINISHED = 1000
@@ -33,8 +33,7 @@ class Unfinished(NamedTuple):
     hopeful: bool = False
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(MutableRecord):
     """What is not ready.
 
     Attributes:

@@ -9,12 +9,12 @@ Raises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.moments import seconds
 from invoice_watcher.notify import words
 from invoice_watcher.notify.stoppage import REMINDER, Cause, News, Stoppage
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,7 @@ class Told(NamedTuple):
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Record, frozen=True):
     """One message.
 
     Attributes:

@@ -5,9 +5,10 @@ Pure: moments (monotonic seconds) are arguments. Raises nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from invoice_watcher.record import MutableRecord
 
 REMINDER = 86400.0  # seconds
 
@@ -36,8 +37,7 @@ class Cause(NamedTuple):
     passes: bool
 
 
-@dataclass(slots=True)
-class Stoppage:
+class Stoppage(MutableRecord):
     """A stoppage that goes on, or that is over and was not told of yet.
 
     Attributes:

@@ -10,7 +10,6 @@ what is no invoice, for that needs no API to see. No threads, no files: time and
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from invoice_watcher.policy import api_code_doubted, keeps_failing
 from invoice_watcher.queue.held import HeldBack
 from invoice_watcher.queue.inspection import Inspection
 from invoice_watcher.queue.suspects import Suspects
+from invoice_watcher.record import replace
 from invoice_watcher.schedule import Decision, Schedule
 from invoice_watcher.settling import GONE
 

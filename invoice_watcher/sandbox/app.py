@@ -17,7 +17,6 @@ import hashlib
 import io
 import json
 import logging
-from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
@@ -25,6 +24,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from invoice_watcher.escaping import escape
+from invoice_watcher.record import asdict
 from invoice_watcher.sandbox.answers import MEDIA_TYPES, XML, rendered, summary
 from invoice_watcher.sandbox.rules import Answer, Document, Post, Shape, answer_to, bare
 from invoice_watcher.sandbox.state import PREFIX, Mode

@@ -8,13 +8,13 @@ the API code, then the order id, then the document; and 400.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from invoice_watcher.invoice import Kind, OrderId
 from invoice_watcher.outcome import API_CODES
+from invoice_watcher.record import Record, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,7 @@ class Shape(Enum):
     DROPPED = auto()  # nothing: the connection is closed
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record, frozen=True):
     """What a request is answered.
 
     Attributes:
@@ -59,8 +58,7 @@ class Answer:
 DROPPED = Answer(Shape.DROPPED, status=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Record, frozen=True):
     """The part `File` of a request: what can be known of a document without keeping it."""
 
     name: str
@@ -68,8 +66,7 @@ class Document:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Record, frozen=True):
     """One request to add or update an invoice, read completely.
 
     Attributes:
@@ -80,13 +77,15 @@ class Post:
     """
 
     order_id: str
-    api_code: str | None = field(repr=False)
+    api_code: str | None
     document: Document | None = None
     file_url: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Post({self.order_id!r}, ApiCode hidden, {self.document!r}, {self.file_url!r})"
 
-@dataclass(frozen=True, slots=True)
-class Row:
+
+class Row(Record, frozen=True):
     """Order ids that ask for a certain answer.
 
     Attributes:

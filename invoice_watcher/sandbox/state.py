@@ -11,11 +11,11 @@ import json
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING
 
+from invoice_watcher.record import Record, fields
 from invoice_watcher.sandbox.rules import DROPPED, Answer, Post, api_code_fault, bare
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ _LONGEST_WAIT = 3600
 _STATUSES = range(200, 600)
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(Record, frozen=True):
     """How every request to the API is treated, whatever its order id. Without arguments: as usual.
 
     Attributes:
@@ -93,8 +92,7 @@ def _check(key: str, possible: bool) -> None:  # noqa: FBT001 - read as one sent
         raise ValueError(f"impossible value for {key}")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Record, frozen=True):
     """One POST of an invoice that came in whole, and what it was answered.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from invoice_watcher.record import MutableRecord, Record
 
 if TYPE_CHECKING:
     from invoice_watcher.invoice import Invoice
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from invoice_watcher.settling import Signature
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Record, frozen=True):
     """What was decided of a document that could not be filed away yet: filed later, not sent again.
 
     Attributes:
@@ -24,8 +24,7 @@ class Decision:
     sha256: str | None
 
 
-@dataclass(slots=True, eq=False)
-class Task:
+class Task(MutableRecord, eq=False):
     """One invoice on its way; the same one only if it is the same object, for a file may be dropped anew.
 
     One at a time changes it: the worker that has it, else the loop. `place_free` alone is read meanwhile.

@@ -15,13 +15,13 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from invoice_watcher.errors import FolderError, FolderInUseError, FolderLostError, FolderUnavailableError
 from invoice_watcher.mounts import missing_disk
+from invoice_watcher.record import Record
 from invoice_watcher.spool.syscalls import exists, rename_noreplace
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ _PASSING = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Record, frozen=True):
     """One folder: its path for people and for the watcher, its descriptor for the spool, and who it is."""
 
     path: Path

@@ -29,12 +29,12 @@ import os
 import stat
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
+from invoice_watcher.record import Record
 from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
 from invoice_watcher.spool.names import COPY, ROOM, candidates, is_document, note_name, original_name
 from invoice_watcher.spool.receipts import read_receipt
@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 _MOST_NUMBERS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(Record, frozen=True):
     """A document in the work folder that has to be delivered (again).
 
     Attributes:
@@ -76,8 +75,7 @@ class Recovered:
         return not self.unread and (self.note is None or bool(self.note.sending))
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Record, frozen=True):
     """A document whose decision was recorded, and which has now been moved to its place."""
 
     name: str

@@ -15,12 +15,12 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from invoice_watcher.accounts import user_name
+from invoice_watcher.record import MutableRecord
 from invoice_watcher.settling import GONE, Signature, Unready
 from invoice_watcher.spool.names import COPY
 from invoice_watcher.spool.syscalls import Lease, lease_for_reading, lease_is_wanted
@@ -56,8 +56,7 @@ class UnreadableError(OSError):
     """This one file cannot be read: a bad place on the disk, a server that does not give it."""
 
 
-@dataclass(slots=True)
-class Snapshot:
+class Snapshot(MutableRecord):
     """The copy, and the open file it was made from.
 
     Attributes:

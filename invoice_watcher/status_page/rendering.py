@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
+
+from invoice_watcher.record import Record
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 _FOLDER = os.path.join(os.path.dirname(__file__), "templates")
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(Record, frozen=True):
     template: Template
     style: str
     script: str

@@ -5,14 +5,14 @@ Nothing in it is HTML, and everything is fit to be shown: escaped, in one line, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
+
+from invoice_watcher.record import Record
 
 Tone: TypeAlias = Literal["well", "attention", "trouble", "over"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Record, frozen=True, kw_only=True):
     """The card at the top.
 
     Attributes:
@@ -30,8 +30,7 @@ class State:
     small: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Record, frozen=True, kw_only=True):
     """One failed file; `original` is the message as it came, where `message` is a translation."""
 
     order: str
@@ -42,8 +41,7 @@ class Trouble:
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
+class Wait(Record, frozen=True, kw_only=True):
     """One file that waits; `original` is what its last attempt came to."""
 
     name: str
@@ -52,8 +50,7 @@ class Wait:
     since: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Record, frozen=True, kw_only=True):
     """One delivered file."""
 
     at: Moment
@@ -68,8 +65,7 @@ class Moment(NamedTuple):
     iso: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Record, frozen=True, kw_only=True):
     """The whole page, but for when it was written.
 
     Attributes:

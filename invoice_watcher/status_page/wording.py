@@ -7,13 +7,13 @@ two pages that say the same are equal, whenever they were made. Pure but for the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoice_watcher.archive import order_of
 from invoice_watcher.escaping import escape
 from invoice_watcher.moments import seconds
+from invoice_watcher.record import Record
 from invoice_watcher.status_page.view import Delivery, Moment, State, Tone, Trouble, View, Wait
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class Places(NamedTuple):
     done: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(Record, frozen=True, kw_only=True):
     """What a page is made of.
 
     Attributes:

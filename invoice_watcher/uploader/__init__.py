@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from ssl import SSLCertVerificationError
@@ -37,6 +36,7 @@ from invoice_watcher.deadlines import Deadlines, Exchange
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Source
 from invoice_watcher.policy import Reply, judge_network_fault, judge_reply
 from invoice_watcher.receipt import LONGEST_RESPONSE
+from invoice_watcher.record import replace
 from invoice_watcher.uploader.body import Body, UnreadableCopyError
 from invoice_watcher.uploader.transport import Client, is_framed, read_bounded, running, tls_context
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import string
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import invoice_watcher
 from invoice_watcher import hints
 from invoice_watcher.languages import ENGLISH, TAGS, Language, load
 from invoice_watcher.languages.language import Page
+from invoice_watcher.record import Record
 from invoice_watcher.standing import State
 
 if TYPE_CHECKING:
@@ -47,12 +47,14 @@ def sentences(value: object, place: str = "") -> Iterator[tuple[str, str]]:
     """Yield every text of a language, with where it stands."""
     if isinstance(value, str):
         yield place, value
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from sentences(getattr(value, field.name), f"{place}.{field.name}")
+    elif isinstance(value, Record):
+        for name in value.__struct_fields__:
+            yield from sentences(getattr(value, name), f"{place}.{name}")
     elif isinstance(value, tuple):
         for number, item in enumerate(value):
             yield from sentences(item, f"{place}[{number}]")
+    else:
+        pytest.fail(f"{place} is neither a text nor made of texts: {value!r}")
 
 
 def own_words() -> set[str]:
@@ -185,4 +187,4 @@ def test_each_sentence_is_used() -> None:
         for path in (PACKAGE / "status_page").rglob("*")
         if path.is_file() and path.suffix in {".py", ".html"}
     )
-    assert [field.name for field in dataclasses.fields(Page) if f".{field.name}" not in source] == []
+    assert [name for name in Page.__struct_fields__ if f".{name}" not in source] == []

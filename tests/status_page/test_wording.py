@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from invoice_watcher.languages import TAGS, load
 from invoice_watcher.naming import Naming
 from invoice_watcher.outcome import Source
 from invoice_watcher.receipt import Error
+from invoice_watcher.record import Record
 from invoice_watcher.standing import Sent
 from invoice_watcher.status_page.wording import (
     MOST_DELIVERED,
@@ -44,9 +44,9 @@ def texts_in(shown: object) -> Iterator[str]:
     elif isinstance(shown, tuple):
         for one in shown:
             yield from texts_in(one)
-    elif is_dataclass(shown):
-        for field in fields(shown):
-            yield from texts_in(getattr(shown, field.name))
+    elif isinstance(shown, Record):
+        for name in shown.__struct_fields__:
+            yield from texts_in(getattr(shown, name))
 
 
 @pytest.fixture(autouse=True)
