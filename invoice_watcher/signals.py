@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,17 @@ def end() -> None:
     What has a handler gets its default back when the interpreter ends, so one more stop would kill it (finisignal in
     CPython's signalmodule.c); what is ignored stays so.
     """
-    for number in _listened:
+    ignore(_listened)
+
+
+def ignore(numbers: Collection[signal.Signals]) -> None:
+    """Hear none of these signals any more; to be called by the main thread, when the program is about to end.
+
+    Of one that came just before, CPython would say aloud, with a traceback, that it is "ignored due to race condition"
+    (_PyErr_CheckSignalsTstate in signalmodule.c); here that is meant.
+    """
+    sys.unraisablehook = lambda _: None
+    for number in numbers:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 from urllib.request import Request, urlopen
 
+from invoice_watcher import signals
 from invoice_watcher.errors import InvoiceWatcherError
 from invoice_watcher.record import Record
 
@@ -93,8 +94,7 @@ def stage(on_event: Callable[[dict[str, str]], None]) -> Iterator[Stage]:
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     """Leave the context; what comes after the first signal must not disturb that."""
-    for other in _ENDING:
-        signal.signal(other, signal.SIG_IGN)
+    signals.ignore(_ENDING)
     raise SystemExit(128 + number)
 
 

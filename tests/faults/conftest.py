@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.warm import Warm
-from tests.integration.conftest import api, daemon, place, start
+from tests.integration.conftest import Start, api, daemon, place, starting
+from tests.integration.program import EXECUTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.integration.place import Place
+
 __all__ = ["api", "daemon", "place", "start", "warm"]
+
+
+@pytest.fixture
+def start(place: Place) -> Iterator[Start]:
+    """Start programs, each executed as the service manager does, and see to it that none is left."""
+    with starting(place, EXECUTED) as start:
+        yield start
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tests.integration.program import Process
+
 # What changes a folder or a file; between two of these a kill leaves what it leaves at the second.
 FILE_CALLS = ("openat", "fchmod", "pwrite64", "ftruncate", "fsync", "renameat2", "renameat", "linkat", "unlinkat")
 START_CALLS = ("mkdir", "flock", "openat", "fsync", "renameat2", "linkat", "unlinkat")
@@ -61,7 +63,7 @@ def injected(  # noqa: PLR0913, PLR0917 - what, where, and of whom
 
 
 @contextmanager
-def standing_still(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def standing_still(process: Process) -> Iterator[None]:
     """Let a process do nothing at all for the length of a block."""
     process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)

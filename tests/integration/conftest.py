@@ -6,6 +6,7 @@ secret is in no file but the configuration.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -45,12 +46,12 @@ def place(tmp_path: Path, api: StandIn) -> Iterator[Place]:
         assert API_CODE not in path.read_text(encoding="utf-8").lower(), path
 
 
-@pytest.fixture
-def start(place: Place) -> Iterator[Start]:
-    """Start programs, and see to it that none is left."""
+@contextmanager
+def starting(place: Place, around: Sequence[StrPath] = ()) -> Iterator[Start]:
+    """Start programs, `around` each this command if no other, and see to it that none is left."""
     programs: list[Program] = []
 
-    def start(*arguments: StrPath, within: Sequence[StrPath] = (), **env: str) -> Program:
+    def start(*arguments: StrPath, within: Sequence[StrPath] = around, **env: str) -> Program:
         program = Program(*(arguments or ("run", "-c", place.config)), env=env, within=within)
         programs.append(program)
         if not arguments:
@@ -63,6 +64,13 @@ def start(place: Place) -> Iterator[Start]:
     for program in programs:
         program.end()
         print(program.err)  # noqa: T201 - pytest shows it beside a failure
+
+
+@pytest.fixture
+def start(place: Place) -> Iterator[Start]:
+    """Start programs, and see to it that none is left."""
+    with starting(place) as start:
+        yield start
 
 
 @pytest.fixture

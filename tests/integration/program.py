@@ -17,12 +17,14 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+
+from tests.support.zygote import Child, Files, zygote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import IO
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from _typeshed import StrPath
 
@@ -39,9 +41,17 @@ _STEP = 0.01
 _FOREIGN = re.compile(
     r"INVOICE_WATCHER_.*|CREDENTIALS_DIRECTORY|NOTIFY_SOCKET|JOURNAL_STREAM|XDG_RUNTIME_DIR|.*_proxy", re.IGNORECASE
 )
+NAME = "invoice_watcher"
+# A command within which it is executed, and nothing else: for what the kernel shows of it to be its own.
+EXECUTED = ("env",)
+# What the loader and Python read at their start, and no more afterwards.
+_AT_START = re.compile(r"LD_.*|PYTHON.*|LANG.*|LC_.*")
 _UNSAFE = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xe2\x80[\xaa-\xae]")
 
 Found = TypeVar("Found")
+
+
+Process: TypeAlias = "subprocess.Popen[bytes] | Child"
 
 
 class Finished(NamedTuple):
@@ -58,28 +68,24 @@ class Program:
     def __init__(
         self, *arguments: StrPath, env: Mapping[str, str] | None = None, within: Sequence[StrPath] = ()
     ) -> None:
-        """Start it with these arguments.
+        """Start it with these arguments: forked from a `zygote`, where that makes no difference, else executed.
 
         Args:
             arguments: those of the command line.
             env: what is added to an environment that holds nothing for it.
             within: a command that executes the rest of its arguments, as `unshare --net` does.
         """
-        self.process = subprocess.Popen(
-            [*map(str, within), sys.executable, "-m", "invoice_watcher", *map(str, arguments)],
-            cwd=ROOT,
-            env={**own_environment(), **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        anew = within or any(_AT_START.fullmatch(name) for name in env or {})
+        environment = {**own_environment(), **(env or {})}
         self._changed = threading.Condition()
         self._out: list[bytes] = []
         self._err: list[bytes] = []
-        streams = ((self.process.stdout, self._out), (self.process.stderr, self._err))
-        self._threads = [threading.Thread(target=self._collect, args=pair) for pair in streams]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        with self._collecting(self._out) as out, self._collecting(self._err) as err:
+            if anew:
+                self.process = _executed((*within, sys.executable, "-m", NAME, *arguments), environment, out, err)
+            else:
+                self.process = _forked(arguments, environment, out, err)
 
     @property
     def pid(self) -> int:
@@ -154,8 +160,19 @@ class Program:
             self.process.kill()
         self.wait()
 
-    def _collect(self, stream: IO[bytes], lines: list[bytes]) -> None:
-        with stream:
+    @contextmanager
+    def _collecting(self, lines: list[bytes]) -> Iterator[int]:
+        """Open a pipe whose lines are gathered; gives its end for writing, for as long as a start takes."""
+        reading, writing = os.pipe()
+        self._threads.append(threading.Thread(target=self._collect, args=(reading, lines)))
+        self._threads[-1].start()
+        try:
+            yield writing
+        finally:
+            os.close(writing)
+
+    def _collect(self, reading: int, lines: list[bytes]) -> None:
+        with open(reading, "rb") as stream:
             for line in stream:
                 with self._changed:
                     lines.append(line)
@@ -166,6 +183,17 @@ class Program:
             came = self._changed.wait_for(lambda: len(found()) >= times, PATIENCE)
         assert came, f"it never said {text!r} {times} times:\n{self.err}"
         return found()[times - 1]
+
+
+def _executed(command: Iterable[StrPath], environment: Mapping[str, str], out: int, err: int) -> Process:
+    words = list(map(str, command))
+    return subprocess.Popen(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+
+
+def _forked(arguments: Iterable[StrPath], environment: Mapping[str, str], out: int, err: int) -> Process:
+    with open(os.devnull, "rb") as null:
+        files = Files(null.fileno(), out, err)
+        return zygote(ROOT, own_environment()).start(list(map(str, arguments)), environment, files)
 
 
 def own_environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.place import documents, names, pdf, sidecar
-from tests.integration.program import API_CODE, run, until
+from tests.integration.program import API_CODE, EXECUTED, run, until
 from tests.support.rawserver import RawServer, answer, answering
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def test_the_api_code_comes_from_the_first_source_that_has_one(api: StandIn, pla
     """Credential, file, variable, configuration, in this order; none of them is seen anywhere but in the header."""
     env = _sources(place)
     for number, source in enumerate(CODES):
-        daemon = start("run", "-c", place.config, **env)
+        daemon = start("run", "-c", place.config, within=EXECUTED, **env)
         place.put(f"{number}.pdf", pdf())
         place.until_done(f"{number}.pdf")
         assert b"ec2e7c0" not in _shown_by_the_kernel(daemon.pid)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.program import run, until
+from tests.integration.program import EXECUTED, run, until
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start
@@ -55,11 +55,21 @@ def test_a_signal_ends_all_of_it(scratch: Path, start: Start, number: signal.Sig
     assert demo.err == ""
 
 
+def test_signals_that_come_together(scratch: Path, start: Start) -> None:
+    """A terminal that is closed while the demo is stopped: one of the two signals ends it, and neither is spoken of."""
+    demo = start("demo", TMPDIR=str(scratch))
+    demo.prints("Accounting software exports")
+    for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT):  # both are there when it goes on
+        demo.send(number)
+    assert demo.wait() == 128 + signal.SIGHUP
+    assert demo.err == ""
+
+
 def test_nohup_is_respected(scratch: Path, start: Start) -> None:
     """Under nohup(1) the end of the terminal is not the end of the demo."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited
     try:
-        demo = start("demo", TMPDIR=str(scratch))
+        demo = start("demo", within=EXECUTED, TMPDIR=str(scratch))
     finally:
         signal.signal(signal.SIGHUP, before)
     demo.prints("Accounting software exports")

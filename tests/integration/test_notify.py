@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.answers import OK, Answer, refused
 from tests.integration.place import documents, invoices, pdf
-from tests.integration.program import PATIENCE, run
+from tests.integration.program import EXECUTED, PATIENCE, run
 from tests.support.receivers import Hook, Mailbox
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def test_the_secret_is_shown_nowhere(api: StandIn, place: Place, start: Start, h
     mailbox.password = "another"  # noqa: S105 - of a mail server that has no mails
     hook.status = 403
     place.configure(notify__urls=urls, notify__every=SOON, log__level="debug")
-    program = start()
+    program = start(within=EXECUTED)
     place.put("1.txt", b"x")
     for number in range(1, 5):
         program.says(f"notify.urls {number} (")
