@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MINUTES := 30
 # The tests wait more than they compute, so more of them run at once than there are processors.
-SPREAD := -q -n 3 --dist worksteal
+SPREAD := -q -n 4 --dist worksteal
 # Else each start of the program in a test would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 # What has targets of its own.

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections import defaultdict
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -123,9 +124,13 @@ def imports(path: Path) -> Iterator[Import]:
                 yield Import(path, node.lineno, inner if exists(inner) else node.module)
 
 
-ALL_IMPORTS = [found for path in sources() for found in imports(path)]
-OWN_IMPORTS = [found for found in ALL_IMPORTS if found.target.partition(".")[0] == NAME]
-FOREIGN_IMPORTS = [found for found in ALL_IMPORTS if found.target.partition(".")[0] != NAME]
+@cache
+def all_imports(*, own: bool) -> list[Import]:
+    """Return all imports of our own modules, or of all others; read when asked for, not by whoever collects tests."""
+    every = [found for path in sources() for found in imports(path)]
+    return [found for found in every if (found.target.partition(".")[0] == NAME) is own]
+
+
 FLOOR = {unit: floor for floor, units in enumerate(LAYERS) for unit in units}
 PACKAGES = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
 
@@ -143,7 +148,7 @@ def test_every_unit_has_one_place() -> None:
 
 def test_imports_only_go_down() -> None:
     """A module can be understood, and tested, with nothing but the layers below it: no siblings, no cycles."""
-    between = [found for found in OWN_IMPORTS if target_unit(found) != unit_of(found.path)]
+    between = [found for found in all_imports(own=True) if target_unit(found) != unit_of(found.path)]
     assert between
     wrong = [str(found) for found in between if FLOOR[target_unit(found)] >= FLOOR[unit_of(found.path)]]
     assert wrong == []
@@ -153,7 +158,7 @@ def test_imports_only_go_down() -> None:
 def test_within_a_package_imports_do_not_go_round(package: str) -> None:
     """The modules of a package have an order in which they can be read; its `__init__` comes last."""
     graph: defaultdict[str, set[str]] = defaultdict(set)
-    for found in OWN_IMPORTS:
+    for found in all_imports(own=True):
         if unit_of(found.path) == target_unit(found) == package:
             graph[found.path.stem].add([*found.target.split("."), "__init__"][2])
     assert list(TopologicalSorter(graph).static_order())[-1] == "__init__"
@@ -184,7 +189,7 @@ def test_the_map_shows_the_real_imports() -> None:
     """The arrows drawn in ARCHITECTURE.md are those between its units, but for such as a longer way stands for."""
     drawn = set(re.findall(r"^    ([a-z_]+) --> ([a-z_]+)$", architecture("Layers"), re.MULTILINE))
     shown = {unit for arrow in drawn for unit in arrow}
-    real = {(unit_of(found.path), target_unit(found)) for found in OWN_IMPORTS}
+    real = {(unit_of(found.path), target_unit(found)) for found in all_imports(own=True)}
     real = {(user, used) for user, used in real if user != used and {user, used} <= shown}
     below: defaultdict[str, set[str]] = defaultdict(set)
     for user, used in sorted(real, key=lambda arrow: FLOOR[arrow[0]]):
@@ -222,7 +227,7 @@ def test_each_foreign_package_is_behind_its_wall() -> None:
     and no system with effects of its own.
     """
     wrong = []
-    for found in FOREIGN_IMPORTS:
+    for found in all_imports(own=False):
         package = found.target.partition(".")[0]
         if package in WALLS:
             wrong += [str(found)] * (unit_of(found.path) not in WALLS[package])

@@ -173,6 +173,7 @@ def test_an_idle_program_is_alive(place: Place, start: Start, manager: Manager) 
     manager.goes_on_hearing("WATCHDOG=1", 3, WATCHDOG)
 
 
+@pytest.mark.slow  # a sign of life may be a second late, and several are awaited, twice
 def test_a_long_upload_is_alive(api: StandIn, place: Place, start: Start, manager: Manager) -> None:
     """An upload may take as long as api.deadline says; nor is a stop in good order, which waits for it, cut short."""
     hold = threading.Event()

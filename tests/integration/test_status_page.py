@@ -52,6 +52,7 @@ def test_the_page_follows_what_happens(api: StandIn, place: Place, start: Start)
     assert names(place.drop) == ["status.html"]
 
 
+@pytest.mark.slow  # a page is renewed every two seconds at most
 def test_the_page_says_that_it_is_paused_and_waits_for_folders(api: StandIn, place: Place, start: Start) -> None:
     """The API code is refused, in German; then a folder goes away, and comes back: the page tells each."""
     api.default = Answer(401, b"")
