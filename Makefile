@@ -41,7 +41,7 @@ lint: $(VENV)/dev ## formatting, lint and types
 test-modules: $(VENV)/dev ## run the tests of single modules, with fewer examples
 	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) --hypothesis-profile quick $(QUICK) $(MODULES) $(ARGS)
 
-test: $(VENV)/dev ## run the tests: single modules and the whole program, three minutes
+test: $(VENV)/dev ## run the tests: single modules and the whole program, two minutes
 	@$(OWN_MOUNTS) $(BIN)/pytest $(SPREAD) $(QUICK) $(APART) $(ARGS)
 
 test-slow: $(VENV)/dev ## run the tests that have to wait, or try very much
