@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.box import Box
+from tests.support.receivers import Hook, Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,38 @@ def memory_box() -> Iterator[Box]:
     """Give four folders in memory, where an fsync costs nothing: for what has to be tried hundreds of times."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as root, Box(Path(root)) as box:
         yield box
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a runtime directory of this test's own, as systemd gives one; short, for a socket's path may not be long."""
+    with tempfile.TemporaryDirectory(prefix="iw-") as path:
+        monkeypatch.setenv("RUNTIME_DIRECTORY", path)
+        yield Path(path)
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have this machine stand in Berlin."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """Serve a web hook."""
+    with Hook() as hook:
+        yield hook
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """Serve a mail server."""
+    with Mailbox() as mailbox:
+        yield mailbox
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

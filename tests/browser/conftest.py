@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +30,3 @@ def axe() -> str:
     if package is None or package.origin is None:
         pytest.skip("there is no axe-core; pip install --no-deps axe-playwright-python, or make test-browser")
     return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(autouse=True)
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have this machine stand in Berlin."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.browser.chromium import Browser
 
 PHONE, NARROW, DESKTOP = (360, 740), (320, 640), (1280, 800)
+pytestmark = pytest.mark.usefixtures("berlin")
+
 NAMES = [
     "<script>alert('name')</script>.pdf",
     '"><img src=x onerror="alert(\'image\')">.pdf',

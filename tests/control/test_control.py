@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -27,15 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a runtime directory of this test's own, as systemd gives one."""
-    path = Path(tempfile.mkdtemp(prefix="iw-"))
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(path))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from contextlib import contextmanager
@@ -29,16 +28,9 @@ if TYPE_CHECKING:
 
     from invoice_watcher.control import Question
 
+pytestmark = pytest.mark.usefixtures("runtime")
+
 PROBLEM = Error(Source.API, 105, "link_unreachable", "The link cannot be reached", "Look at it")
-
-
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a runtime directory of this test's own."""
-    path = Path(tempfile.mkdtemp(prefix="iw-"))
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(path))
-    yield path
-    shutil.rmtree(path)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 import time
 from contextlib import contextmanager
@@ -27,16 +26,9 @@ from tests.support.standings import standing, waiter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("runtime")
+
 CONFIG = Path("/etc/invoice-watcher/config.yaml")
-
-
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a runtime directory of this test's own."""
-    path = Path(tempfile.mkdtemp(prefix="iw-"))
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(path))
-    yield path
-    shutil.rmtree(path)
 
 
 @contextmanager

@@ -13,14 +13,12 @@ import pytest
 from tests.integration.answers import OK, Answer, refused
 from tests.integration.place import documents, invoices, pdf
 from tests.integration.program import EXECUTED, PATIENCE, run
-from tests.support.receivers import Hook, Mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.integration.conftest import Start
     from tests.integration.place import Place
     from tests.integration.stand_in import StandIn
+    from tests.support.receivers import Hook, Mailbox
 
 SOON = "100ms"
 HOSTILE: list[str | bytes] = [
@@ -31,20 +29,6 @@ HOSTILE: list[str | bytes] = [
     "[x](evil).pdf",
     b"\xff.pdf",
 ]
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    """Serve a web hook."""
-    with Hook() as hook:
-        yield hook
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    """Serve a mail server."""
-    with Mailbox() as mailbox:
-        yield mailbox
 
 
 def test_a_failure_is_told_everyone(place: Place, start: Start, hook: Hook, mailbox: Mailbox) -> None:

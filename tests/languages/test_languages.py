@@ -28,16 +28,6 @@ each = pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: str(l
 each_translated = pytest.mark.parametrize("language", TRANSLATED, ids=lambda language: str(language.tag))
 
 
-@pytest.fixture
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have this machine stand in Berlin."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
 def holes(sentence: str) -> list[str]:
     """Return what is filled into a sentence."""
     return sorted(name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None)

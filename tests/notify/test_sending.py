@@ -15,7 +15,6 @@ from invoice_watcher.notify.sending import Address
 from tests.support.receivers import Hook, Mailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 # On loading its plugins, apprise imports what newer Pythons do without.
@@ -31,20 +30,6 @@ MESSAGE = Message(
 )
 
 MUCH = 50 * 1024 * 1024  # bytes; what the system itself holds between two programs is a few megabytes
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    """Serve a web hook."""
-    with Hook() as hook:
-        yield hook
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    """Serve a mail server."""
-    with Mailbox() as mailbox:
-        yield mailbox
 
 
 def test_a_web_hook_gets_it(hook: Hook) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,8 @@ from tests.status_page.cases import DROP, NOW, at, failed, page, page_view, paus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("berlin")
+
 HOSTILE = "a\u202egpj.\n\x1b[2J\udcff\u2066b" * 50
 
 
@@ -47,16 +48,6 @@ def texts_in(shown: object) -> Iterator[str]:
     elif isinstance(shown, Record):
         for name in shown.__struct_fields__:
             yield from texts_in(getattr(shown, name))
-
-
-@pytest.fixture(autouse=True)
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have this machine stand in Berlin."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def test_all_well_is_said_in_one_glance() -> None:
