@@ -26,7 +26,7 @@ from invoice_watcher.delivery import Delivery
 from invoice_watcher.ending import Attempted, Filed, Fit, NotReady, Report, Waiting
 from invoice_watcher.errors import FolderError
 from invoice_watcher.heartbeat import Heartbeat
-from invoice_watcher.journey import attempt_of, log_completed, log_pause, log_report, log_suspect
+from invoice_watcher.journey import attempt_of, completed_attempt, log_completed, log_pause, log_report, log_suspect
 from invoice_watcher.lookout import Lookout
 from invoice_watcher.mailbox import Mailbox, Signal
 from invoice_watcher.naming import naming_of
@@ -207,7 +207,7 @@ class Daemon:
         elif isinstance(report, NotReady):
             self._lookout.not_ready(task, report.unready)
         elif isinstance(report, Waiting) and not task.claimed:
-            self._lookout.not_ready(task, _left_behind(report))
+            self._lookout.not_ready(task, Unready(f"has to wait: {report.outcome.problem.message}"))
         elif isinstance(report, Filed):
             self._complaints.over(task.invoice.name)
             self._tally.count(task.invoice, report.name, delivered=isinstance(report.outcome, Delivered))
@@ -241,7 +241,7 @@ class Daemon:
         """Take up what an earlier run left in the work folder."""
         for found in self._spool.recover():
             if isinstance(found, Completed):
-                log_completed(found)
+                self._take_completed(found)
             elif (task := self._kept.get(found.work_name)) is not None:
                 self._queue.resume(task, died=False)
             else:
@@ -250,6 +250,13 @@ class Daemon:
                 if found.died:
                     log_suspect(task)
         self._kept = {}
+
+    def _take_completed(self, found: Completed) -> None:
+        """Count and tell what an earlier run decided and did not come to file: nobody else has heard of it."""
+        invoice = self._naming.read(found.name, found.receipt.order_id)
+        self._tally.count(invoice, found.name, delivered=found.receipt.state == "done")
+        log_completed(found)
+        self._audience.attempted(completed_attempt(found))
 
     def _wind_down(self) -> None:
         """Start nothing new; let what is under way end by itself, then end it."""
@@ -291,7 +298,3 @@ class Daemon:
             self._spool.close()
         if self._reload_again:
             self._mailbox.post(Signal.RELOAD)
-
-
-def _left_behind(report: Waiting) -> Unready:
-    return Unready(f"has to wait: {report.outcome.problem.message}")

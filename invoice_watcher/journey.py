@@ -14,6 +14,7 @@ from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.escaping import escape
 from invoice_watcher.hints import cure_for
 from invoice_watcher.outcome import Deferred, Delivered, Fault, Outcome, Rejected
+from invoice_watcher.receipt import problem_of
 from invoice_watcher.settling import GONE
 
 if TYPE_CHECKING:
@@ -60,8 +61,28 @@ def _log_outcome(level: int, task: Task, outcome: Outcome, word: str) -> None:
 
 def log_completed(found: Completed) -> None:
     """Tell of a decision that an earlier run had recorded, and that has been carried out now."""
-    fields = {"ORDER_ID": found.receipt.order_id, "FILE_NAME": found.name, "OUTCOME": found.receipt.state}
-    _log.info("completed %s, which was decided before the last stop", escape(found.name), extra={"fields": fields})
+    error = found.receipt.error
+    fields = {
+        "ORDER_ID": found.receipt.order_id,
+        "FILE_NAME": found.name,
+        "OUTCOME": _filed(found),
+        "API_ERROR_CODE": error.code if error else None,
+        "HTTP_STATUS": found.receipt.http_status,
+    }
+    why = f": {escape(error.message)}" if error else ""
+    text = "%s %s%s (this was decided before the last stop, and is filed now)"
+    level = logging.WARNING if error else logging.INFO
+    _log.log(level, text, _filed(found), escape(found.name), why, extra={"fields": fields})
+
+
+def completed_attempt(found: Completed) -> Attempt:
+    """Return the same as the audience hears it: nothing was sent in this run."""
+    error = found.receipt.error
+    return Attempt(found.name, None, None, _filed(found), problem_of(error) if error else None)
+
+
+def _filed(found: Completed) -> Literal["delivered", "rejected"]:
+    return "delivered" if found.receipt.state == "done" else "rejected"
 
 
 def log_suspect(task: Task) -> None:

@@ -6,10 +6,14 @@ import pytest
 
 from invoice_watcher.audience import Attempt
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
-from invoice_watcher.journey import attempt_of
+from invoice_watcher.journey import attempt_of, completed_attempt
 from invoice_watcher.outcome import Fault
+from invoice_watcher.receipt import error_of
+from invoice_watcher.record import replace
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import Unready
+from invoice_watcher.spool import Completed
+from tests.support.box import receipt
 from tests.support.world import DELIVERED, failure, rejected, task_of
 
 
@@ -44,6 +48,17 @@ def test_what_was_rejected_before_it_was_sent() -> None:
     """What no upload was made of counts as a rejected invoice, and not as an attempt."""
     attempt = told(sent(None), Filed(rejected(108), "12345.1.pdf", sent=False))
     assert (attempt.result, attempt.seconds, attempt.filed) == (None, None, "rejected")
+
+
+def test_what_an_earlier_run_decided() -> None:
+    """Whoever files it tells of it, though nothing was sent: the run that asked the API died before it could."""
+    problem = rejected(103).problem
+    refused = replace(receipt("failed"), error=error_of(problem))
+    told = [completed_attempt(Completed("12345.pdf", one)) for one in (receipt("done"), refused)]
+    assert told == [
+        Attempt("12345.pdf", None, None, "delivered", None),
+        Attempt("12345.pdf", None, None, "rejected", problem),
+    ]
 
 
 def test_a_deferral() -> None:

@@ -242,6 +242,21 @@ def test_files_that_vanish_do_no_harm(api: StandIn, place: Place, start: Start) 
     assert len(documents(place.done)) == len({request.order_id for request in api.requests})
 
 
+def test_what_was_decided_and_not_filed_is_told_by_whoever_files_it(api: StandIn, place: Place) -> None:
+    """The program died between the API's answer and the filing: the next run files, counts and tells it, unasked."""
+    api.script("1", refused(103, "closed"))
+    place.put("1.pdf", pdf())
+    place.once()
+    for name in ("1.pdf", "1.pdf.json"):  # as they lay before the first move
+        (place.failed / name).rename(place.work / name)
+    finished = place.once()
+    assert (finished.status, finished.out) == (1, "")
+    assert "WARNING rejected 1.pdf: closed" in finished.err
+    assert "0 delivered, 1 rejected, 0 waiting" in finished.err
+    assert names(place.failed) == ["1.pdf", "1.pdf.json"]
+    assert len(api.of("1")) == 1
+
+
 def test_a_file_that_is_deleted_while_it_is_sent(api: StandIn, place: Place, start: Start) -> None:
     """Somebody empties the hidden work folder during an upload: said in the log, and nothing waits for it for ever."""
     hold = threading.Event()
