@@ -57,7 +57,7 @@ class Waiter(msgspec.Struct, frozen=True, kw_only=True):
         since: when it was dropped, or last changed.
         text: why it waits, a phrase that goes on after its name: "is still open for writing".
         behind: the file of its order that goes first.
-        attempts: how often it was sent.
+        attempts: how often it was tried to be sent.
         next_try: when it is sent again, where that is known.
         problem: what the last attempt came to.
     """

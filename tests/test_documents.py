@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from invoice_watcher.invoice import Kind
 from invoice_watcher.metrics.figures import Figures
 from invoice_watcher.naming import TEMPORARY_NAMES
 from invoice_watcher.outcome import API_CODES
+from invoice_watcher.receipt import Error, Receipt
 
+PACKAGING = Path(__file__).parents[1] / "packaging"
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -32,6 +35,21 @@ def test_every_error_code_is_explained() -> None:
     }
     assert told.keys() == API_CODES.keys()
     assert [code for code, row in API_CODES.items() if row.reason not in told[code]] == []
+
+
+def test_every_field_of_a_receipt_is_told() -> None:
+    """Whoever reads receipts by a program finds all of their fields in the README, and no other."""
+    told = json.loads(_section("## The sidecar").partition("```json\n")[2].partition("\n```")[0])
+    noted = {"sending", "crashes", "strikes"}  # only in the note of a document that waits
+    assert set(told) == set(Receipt.__struct_fields__) - noted
+    assert set(told["error"]) == set(Error.__struct_fields__)
+
+
+def test_the_dashboard_explains_every_code() -> None:
+    """Whoever sees a code in the dashboard need not look it up."""
+    text = (PACKAGING / "grafana" / "invoice-watcher.json").read_text(encoding="utf-8")
+    panel = next(one for one in json.loads(text)["panels"] if one["title"] == "Errors of the API, by its code")
+    assert set(map(int, re.findall(r"[0-9]{3}", panel["description"]))) == API_CODES.keys()
 
 
 def test_every_document_type_is_told() -> None:

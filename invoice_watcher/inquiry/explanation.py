@@ -155,7 +155,7 @@ def _of_attempts(attempts: int, problem: Error | None) -> Iterator[str]:
         return
     code = f" (code {problem.code})" if problem.code is not None else ""
     times = "once" if attempts == 1 else f"{attempts} times"
-    yield f"It was sent {times}, and the last attempt came to: {problem.message}{code}."
+    yield f"It was tried {times}, and the last attempt came to: {problem.message}{code}."
 
 
 def _of_service(word: Word, config_path: Path) -> Iterator[str]:

@@ -27,7 +27,8 @@ class Decision(Record, frozen=True):
 class Task(MutableRecord, eq=False):
     """One invoice on its way; the same one only if it is the same object, for a file may be dropped anew.
 
-    One at a time changes it: the worker that has it, else the loop. `place_free` alone is read meanwhile.
+    One at a time changes it: the worker that has it, else the loop. Meanwhile the loop reads what it tells people of it
+    (single values, any of which may be the last or the next), and `place_free`.
 
     Attributes:
         invoice: what it is.

@@ -77,7 +77,7 @@ def test_the_programs_word_comes_first(box: Box) -> None:
         what, sentences, status = only(box, "12345.pdf")
     assert what == f"{box.drop / '12345.pdf'}, in the drop folder"
     assert sentences[0].startswith("It is sent again by itself: in 3 min, at ")
-    assert sentences[1] == "It was sent 3 times, and the last attempt came to: The link cannot be reached (code 105)."
+    assert sentences[1] == "It was tried 3 times, and the last attempt came to: The link cannot be reached (code 105)."
     assert sentences[2].startswith("It has ")
     assert status == ExitStatus.OK
 

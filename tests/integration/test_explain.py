@@ -189,7 +189,7 @@ def test_paused(api: StandIn, place: Place, start: Start) -> None:
     out = until_explained(place, "1.pdf", "Nothing is sent since")
     assert "Check the API code" in out
     assert re.search(r"One file is tried in \d+ (min|h), at \d\d:\d\d", out)
-    assert "It was sent once, and the last attempt came to: " in out
+    assert "It was tried once, and the last attempt came to: " in out
     place.put("2.pdf", pdf())
     assert "It waits until the queue flows again." in until_explained(place, "2.pdf", "waits until")
 
@@ -201,11 +201,11 @@ def test_sent_again(api: StandIn, place: Place, start: Start) -> None:
     daemon = start()
     place.put("1.pdf", pdf())
     out = until_explained(place, "1.pdf", "It is sent again by itself: in ")
-    assert "It was sent once, and the last attempt came to: " in out
+    assert "It was tried once, and the last attempt came to: " in out
     daemon.stop()
     out = explain(place, "1.pdf")
     assert "It is sent again as soon as the service runs." in out
-    assert "It was sent once, and the last attempt came to: " in out
+    assert "It was tried once, and the last attempt came to: " in out
     assert "does not run" in out
 
 
