@@ -18,7 +18,7 @@ import pytest
 
 from tests.integration.answers import OK, Answer
 from tests.integration.place import documents, names, pdf, sidecar
-from tests.integration.program import API_CODE, PATIENCE, lines_with, until
+from tests.integration.program import API_CODE, EXECUTED, PATIENCE, lines_with, until
 from tests.integration.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def test_stops_that_come_to_the_very_end(place: Place, start: Start, command: tu
     place.put("bad name.pdf", pdf())
     latest = time.monotonic() + PATIENCE
     for _ in range(5):
-        daemon = start(*command, "-c", place.config)
+        daemon = start(*command, "-c", place.config, within=EXECUTED)
         if command == ("run",):
             daemon.says("ready: watching")
         else:
