@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.record import Record
-from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
+from invoice_watcher.spool.filing import Slot, carry_out, free_names, named
 from invoice_watcher.spool.names import COPY, ROOM, candidates, is_document, note_name, original_name
 from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.snapshot import NOT_TO_BE_MOVED, OURS, UnreadableError
@@ -190,11 +190,11 @@ def _complete(work_name: str, note: Receipt, shelves: Shelves, *, with_receipt: 
 
     def moves(target: Folder) -> Completed:
         nonlocal note  # as it is on the disk
-        while True:
-            name = free_name(original_name(work_name), target, with_receipt=with_receipt)
+        for name in free_names(original_name(work_name), target, with_receipt=with_receipt):
             note = _renamed(note, name, work_name, folders.work)
             if carry_out(work_name, name, folders, target, note if with_receipt else None):
                 return Completed(name, note)
+        raise AssertionError("the names never end")
 
     return shelves.put(note, moves)
 

@@ -338,12 +338,12 @@ def empty(box: Box) -> None:
         (box.root / place).unlink()
 
 
-def filing(box: Box, state: State, *, with_receipt: bool) -> Callable[[], object]:
+def filing(box: Box, state: State, *, with_receipt: bool, name: str = NAME) -> Callable[[], object]:
     """Return the filing away of a claimed document, as a worker does it."""
 
     def work() -> None:
         with Slot(box.folders.work) as slot:
-            file_away(NAME, box.shelves(), receipt(state), slot, with_receipt=with_receipt)
+            file_away(name, box.shelves(), receipt(state, name), slot, with_receipt=with_receipt)
 
     return work
 
@@ -408,6 +408,32 @@ def test_a_crash_at_any_step_of_the_recovery(memory_box: Box, kernel: None) -> N
             "done/12345.2.pdf.json": written("done", "12345.2.pdf"),
         }
     assert call > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_crash_at_any_step_beside_an_old_receipt(memory_box: Box, kernel: None, noted: bool) -> None:  # noqa: FBT001 - parametrized
+    """`12345.2.pdf` was moved back and is refused again: its order is known after each crash, until it is filed.
+
+    So it is when that crash is one of the start that completes the filing.
+    """
+    box, name = memory_box, "12345.2.pdf"
+    killed, call = True, 0
+    while killed:
+        call += 1
+        empty(box)
+        box.put(f"failed/{name}.json", written("failed", name, OTHER_PDF))
+        box.put(f".processing/{name}")
+        if noted:
+            box.put(f".processing/{name}.json", written("failed", name))
+        filing_again = filing(box, "failed", with_receipt=True, name=name)
+        killed = killed_at(call, (lambda: recover(box.shelves(), receipts=True)) if noted else filing_again)
+        for one in recovered(box):
+            if isinstance(one, Recovered):
+                assert (one.note, box.spool().filed_for(name)) == (None, "12345")
+                filing_again()
+        assert box.files() == {f"failed/{name}": PDF, f"failed/{name}.json": written("failed", name)}
+    assert call > 8
 
 
 @pytest.mark.slow
