@@ -85,12 +85,11 @@ class Spool:
             layout: whether they are put into the done folder itself, or into one in it for their month.
         """
         self._folders = folders
-        self._shelves = Shelves(folders, monthly=layout == "month")
+        self._shelves = Shelves(folders, monthly=layout == "month", receipts=receipts)
         self._orphans = Orphans(folders)
         self._own = {folder.identity for folder in folders}
         self._on_the_way = _on_the_way(folders)
         self._largest = largest
-        self._receipts = receipts
 
     def scan(self, passed_over: Callable[[str], bool]) -> Iterator[Entry]:
         """Iterate over the drop folder, names that are passed over and our own folders left out.
@@ -223,9 +222,8 @@ class Spool:
         """
         if not is_unchanged(snapshot):
             return CHANGED
-        with_receipt = self._receipts or receipt.state == "failed"
         try:
-            name = file_away(task.work_name, self._shelves, receipt, slot, with_receipt=with_receipt)
+            name = file_away(task.work_name, self._shelves, receipt, slot)
         except OSError as error:
             if error.errno in ITS_OWN and error.filename == task.work_name:  # and not what its receipt is made of
                 return IMMOVABLE
@@ -258,7 +256,7 @@ class Spool:
         Raises FolderUnavailableError when that cannot be done now; what was done stays done.
         """
         try:
-            found = recover(self._shelves, receipts=self._receipts)
+            found = recover(self._shelves)
         except OSError as error:
             what = f"{escape(error.filename)}: " if isinstance(error.filename, str) else ""
             text = f"cannot bring {self._folders.work.path} in order: {what}{error.strerror}"

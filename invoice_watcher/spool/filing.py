@@ -32,7 +32,7 @@ from invoice_watcher.spool.syscalls import is_taken, link, rename_noreplace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoice_watcher.spool.folders import Folder, Folders
+    from invoice_watcher.spool.folders import Folder
     from invoice_watcher.spool.shelves import Shelves
 
 # What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
@@ -130,22 +130,22 @@ def free_names(name: str, target: Folder, *, with_receipt: bool) -> Iterator[str
             yield candidate
 
 
-def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot, *, with_receipt: bool) -> str:
+def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot) -> str:
     """Record a decision and carry it out; returns the document's final name.
 
     Args:
         work_name: the claimed document.
-        shelves: know the folder for it.
+        shelves: know the folder for it, and whether the receipt appears there too.
         receipt: the decision, whatever name it tells.
         slot: the room for it.
-        with_receipt: whether the receipt appears beside the document too.
     """
+    with_receipt = shelves.wants_receipt(receipt)
 
     def moves(target: Folder) -> str:
         for name in free_names(original_name(work_name), target, with_receipt=with_receipt):
             final = named(receipt, name)
             slot.write(final, note_name(work_name))
-            if carry_out(work_name, name, shelves.folders, target, final if with_receipt else None):
+            if carry_out(work_name, name, shelves, target, final):
                 return name
         raise AssertionError("the names never end")
 
@@ -157,18 +157,19 @@ def named(receipt: Receipt, name: str) -> Receipt:
     return receipt if receipt.file == encodable(name) else msgspec.structs.replace(receipt, file=encodable(name))
 
 
-def carry_out(work_name: str, name: str, folders: Folders, target: Folder, beside: Receipt | None) -> bool:
+def carry_out(work_name: str, name: str, shelves: Shelves, target: Folder, receipt: Receipt) -> bool:
     """Make the moves of a decision that is recorded; False when the name was taken in the meantime."""
-    work = folders.work
-    if target is not folders.failed:  # before the commit, or a crash behind it would leave the old receipt for ever
-        remove_stale(original_name(work_name), folders.failed)
+    work, failed = shelves.folders.work, shelves.folders.failed
+    with_receipt = shelves.wants_receipt(receipt)
+    if target is not failed:  # before the commit, or a crash behind it would leave the old receipt for ever
+        remove_stale(original_name(work_name), failed)
     with pairing:
-        if beside is not None and not _reserve(work_name, name, work, target, beside):
+        if with_receipt and not _reserve(work_name, name, work, target, receipt):
             return False
         try:
             rename_noreplace(work_name, name, old_dir=work.fd, new_dir=target.fd)
         except OSError as error:
-            if beside is not None:
+            if with_receipt:
                 os.unlink(name + SUFFIX, dir_fd=target.fd)
             if isinstance(error, FileExistsError):
                 return False

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 NAME = "12345.pdf"
 
 
-def filed(box: Box, work_name: str = NAME, state: State = "done", *, with_receipt: bool = True) -> str:
+def filed(box: Box, work_name: str = NAME, state: State = "done", *, receipts: bool = True) -> str:
     """File a claimed document away; return its final name."""
     with Slot(box.folders.work) as slot:
-        return file_away(work_name, box.shelves(), receipt(state), slot, with_receipt=with_receipt)
+        return file_away(work_name, box.shelves(receipts=receipts), receipt(state), slot)
 
 
 def claimed(box: Box, work_name: str = NAME, raw: bytes = PDF) -> None:
@@ -42,13 +42,13 @@ def claimed(box: Box, work_name: str = NAME, raw: bytes = PDF) -> None:
 
 
 @pytest.mark.parametrize("state", ["done", "failed"])
-@pytest.mark.parametrize("with_receipt", [True, False])
-def test_a_document_and_its_receipt_lie_side_by_side(box: Box, state: State, with_receipt: bool) -> None:  # noqa: FBT001 - parametrized
-    """Both in the folder that says what became of it, and nothing is left behind."""
+@pytest.mark.parametrize("receipts", [True, False])
+def test_a_document_and_its_receipt_lie_side_by_side(box: Box, state: State, receipts: bool) -> None:  # noqa: FBT001 - parametrized
+    """Both in the folder that says what became of it, and nothing is left behind; a failure's receipt always."""
     claimed(box)
-    assert filed(box, state=state, with_receipt=with_receipt) == NAME
+    assert filed(box, state=state, receipts=receipts) == NAME
     expected = {f"{state}/{NAME}": PDF, f"{state}/{NAME}.json": written(state)}
-    assert box.files() == (expected if with_receipt else {f"{state}/{NAME}": PDF})
+    assert box.files() == (expected if receipts or state == "failed" else {f"{state}/{NAME}": PDF})
 
 
 def test_the_receipt_may_be_read_by_the_group(box: Box) -> None:
@@ -241,7 +241,7 @@ second.mkdir()
 folders = Folders(second, root / "done", root / "failed", second / ".processing")
 (second / ".processing/12345.pdf").write_bytes(b"of the second")
 with Slot(folders.work) as slot:
-    file_away("12345.pdf", Shelves(folders, monthly=False), decode(decision.read_bytes()), slot, with_receipt=True)
+    file_away("12345.pdf", Shelves(folders, monthly=False, receipts=True), decode(decision.read_bytes()), slot)
 """
 
 
