@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANGED",
+    "UNREAD",
     "Completed",
     "Folders",
     "Recovered",
@@ -65,7 +66,7 @@ __all__ = [
 
 _UNKNOWN = Signature(0, 0, 0, 0)
 _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
-_UNREAD = Unready(
+UNREAD = Unready(
     "is left as it is until the next start, for it or its note cannot be read; have the administrator look at the disk",
     _UNREADABLE_AGAIN,
     needs_person=True,
@@ -143,7 +144,7 @@ class Spool:
         """Copy the document, from whichever folder it lies in; or say why it is not ready."""
         work = self._folders.work.fd
         if task.unread:
-            return _UNREAD if is_taken(task.work_name, work) else GONE
+            return UNREAD if is_taken(task.work_name, work) else GONE
         try:
             if task.claimed:
                 return take_snapshot(task.work_name, work, work, self._largest, None)
