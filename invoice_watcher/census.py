@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.escaping import encodable
 from invoice_watcher.hints import cure_for
 from invoice_watcher.receipt import error_of, timestamp
+from invoice_watcher.spool import UNREAD
 from invoice_watcher.standing import MOST_NAMED, Paused, Sent, Standing, State, Waiter
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _TEXTS: dict[State, str] = {
     "suspect": "was being sent when the program died, and is sent again, alone",
     "held": "was answered, and it is being found out whose fault that answer is",
     "unfiled": "was answered, and is filed as soon as this machine can",
-    "unread": "is left as it is until the next start, for it or its note cannot be read",
+    "unread": UNREAD.reason,
 }
 
 

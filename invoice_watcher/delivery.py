@@ -166,12 +166,12 @@ class Delivery:
             if walk.holds and isinstance(outcome, Rejected) and outcome.problem.code == WRONG_API_CODE:
                 return self._hold(walk, outcome)
             task.decision = Decision(outcome, walk.snapshot.sha256)
-        name = self._spool.finish(task, walk.snapshot, walk.final(outcome), walk.slot)
-        if name is CHANGED:
+        placed = self._spool.finish(task, walk.snapshot, walk.final(outcome), walk.slot)
+        if placed is CHANGED:
             return self._defer(walk, _CHANGED_MEANWHILE)
-        if isinstance(name, Unready):
-            return NotReady(name, walk.answer)
-        return Filed(outcome, name, sent=walk.answer is not None)
+        if isinstance(placed, Unready):
+            return NotReady(placed, walk.answer)
+        return Filed(outcome, placed, sent=walk.answer is not None)
 
     def _hold(self, walk: _Walk, outcome: Rejected) -> Held:
         """Keep an answer that may be the configuration's fault.

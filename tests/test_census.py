@@ -272,13 +272,13 @@ def test_a_suspect(scene: Scene) -> None:
 
 
 def test_what_cannot_be_read(scene: Scene) -> None:
-    """What an earlier run left, and the disk does not give, is not told as sent again by itself."""
+    """What an earlier run left, and the disk does not give, is not told as sent again by itself: it needs a person."""
     task = _claimed(scene)
     task.unread = True
     scene.queue.schedule.finished(task)
     scene.queue.resume(task, died=False)
     assert (scene.waiter("1.pdf").state, scene.census.waiting) == ("unread", 1)
-    assert "cannot be read" in scene.waiter("1.pdf").text
+    assert "cannot be read; have the administrator look at the disk" in scene.waiter("1.pdf").text
 
 
 def test_more_than_are_named(scene: Scene) -> None:

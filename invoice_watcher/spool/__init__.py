@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANGED",
+    "UNREAD",
     "Completed",
     "Folders",
     "Recovered",
@@ -65,7 +66,7 @@ __all__ = [
 
 _UNKNOWN = Signature(0, 0, 0, 0)
 _UNREADABLE_AGAIN = 10.0  # seconds; a disk may try for long before it gives up
-_UNREAD = Unready(
+UNREAD = Unready(
     "is left as it is until the next start, for it or its note cannot be read; have the administrator look at the disk",
     _UNREADABLE_AGAIN,
     needs_person=True,
@@ -85,12 +86,11 @@ class Spool:
             layout: whether they are put into the done folder itself, or into one in it for their month.
         """
         self._folders = folders
-        self._shelves = Shelves(folders, monthly=layout == "month")
+        self._shelves = Shelves(folders, monthly=layout == "month", receipts=receipts)
         self._orphans = Orphans(folders)
         self._own = {folder.identity for folder in folders}
         self._on_the_way = _on_the_way(folders)
         self._largest = largest
-        self._receipts = receipts
 
     def scan(self, passed_over: Callable[[str], bool]) -> Iterator[Entry]:
         """Iterate over the drop folder, names that are passed over and our own folders left out.
@@ -144,7 +144,7 @@ class Spool:
         """Copy the document, from whichever folder it lies in; or say why it is not ready."""
         work = self._folders.work.fd
         if task.unread:
-            return _UNREAD if is_taken(task.work_name, work) else GONE
+            return UNREAD if is_taken(task.work_name, work) else GONE
         try:
             if task.claimed:
                 return take_snapshot(task.work_name, work, work, self._largest, None)
@@ -223,9 +223,8 @@ class Spool:
         """
         if not is_unchanged(snapshot):
             return CHANGED
-        with_receipt = self._receipts or receipt.state == "failed"
         try:
-            name = file_away(task.work_name, self._shelves, receipt, slot, with_receipt=with_receipt)
+            name = file_away(task.work_name, self._shelves, receipt, slot)
         except OSError as error:
             if error.errno in ITS_OWN and error.filename == task.work_name:  # and not what its receipt is made of
                 return IMMOVABLE
@@ -258,7 +257,7 @@ class Spool:
         Raises FolderUnavailableError when that cannot be done now; what was done stays done.
         """
         try:
-            found = recover(self._shelves, receipts=self._receipts)
+            found = recover(self._shelves)
         except OSError as error:
             what = f"{escape(error.filename)}: " if isinstance(error.filename, str) else ""
             text = f"cannot bring {self._folders.work.path} in order: {what}{error.strerror}"

@@ -5,7 +5,7 @@ once it says `done` or `failed`, the decision is made, and only the moves remain
 
     1. the receipt is written and fsynced, then renamed onto the note: from here on the decision survives a crash
     2. the receipt is linked under its final name, which reserves that name (a link never replaces); where an earlier
-       failure of the same document left its receipt, that goes first
+       failure of the same document left its receipt, that goes first, for what it tells stands in the note by now
     3. the document is renamed beside it: the commit
     4. both folders are fsynced, and the note is removed
 
@@ -26,11 +26,13 @@ import msgspec
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX, Receipt, encode
 from invoice_watcher.spool.names import ROOM, candidates, note_name, original_name
-from invoice_watcher.spool.receipts import pairing, remove_stale
+from invoice_watcher.spool.receipts import is_stale, pairing, remove_stale
 from invoice_watcher.spool.syscalls import is_taken, link, rename_noreplace
 
 if TYPE_CHECKING:
-    from invoice_watcher.spool.folders import Folder, Folders
+    from collections.abc import Iterator
+
+    from invoice_watcher.spool.folders import Folder
     from invoice_watcher.spool.shelves import Shelves
 
 # What a receipt takes; only an answer of nothing but characters that need escaping could make it larger.
@@ -113,41 +115,39 @@ def _write_all(descriptor: int, raw: bytes) -> None:
         written += os.pwrite(descriptor, raw[written:], written)
 
 
-def free_name(name: str, target: Folder, *, with_receipt: bool) -> str:
-    """Return the first name in `target` under which a document, and its receipt, may be put.
+def free_names(name: str, target: Folder, *, with_receipt: bool) -> Iterator[str]:
+    """Yield the names in `target` under which a document, and its receipt, may be put, the best first.
 
-    The receipt of a failure whose document was taken away (moved back by a person) does not hold its name any longer,
-    but for a numbered one's: it alone says for which order the document is. The receipt of a delivery does, for it
-    proves what was sent, wherever the document is kept now.
+    The receipt of a failure whose document was taken away (moved back by a person) does not hold its own name any
+    longer; another's it holds, for a numbered one alone says for which order its document is. The receipt of a delivery
+    does, for it proves what was sent, wherever the document is kept now. Nothing is removed yet.
     """
     for candidate in candidates(name):
         if is_taken(candidate, target.fd):
             continue
-        if not with_receipt or not is_taken(candidate + SUFFIX, target.fd):
-            return candidate
-        if candidate == name and remove_stale(candidate, target):
-            return candidate
-    raise AssertionError("the candidates never end")
+        has_room = not with_receipt or not is_taken(candidate + SUFFIX, target.fd)
+        if has_room or (candidate == name and is_stale(candidate, target)):
+            yield candidate
 
 
-def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot, *, with_receipt: bool) -> str:
+def file_away(work_name: str, shelves: Shelves, receipt: Receipt, slot: Slot) -> str:
     """Record a decision and carry it out; returns the document's final name.
 
     Args:
         work_name: the claimed document.
-        shelves: know the folder for it.
+        shelves: know the folder for it, and whether the receipt appears there too.
         receipt: the decision, whatever name it tells.
         slot: the room for it.
-        with_receipt: whether the receipt appears beside the document too.
     """
+    with_receipt = shelves.wants_receipt(receipt)
 
     def moves(target: Folder) -> str:
-        while True:
-            name = free_name(original_name(work_name), target, with_receipt=with_receipt)
+        for name in free_names(original_name(work_name), target, with_receipt=with_receipt):
             final = named(receipt, name)
             slot.write(final, note_name(work_name))
-            if carry_out(work_name, name, shelves.folders, target, final if with_receipt else None):
+            if carry_out(work_name, name, shelves, target, final):
                 return name
+        raise AssertionError("the names never end")
 
     return shelves.put(receipt, moves)
 
@@ -157,18 +157,19 @@ def named(receipt: Receipt, name: str) -> Receipt:
     return receipt if receipt.file == encodable(name) else msgspec.structs.replace(receipt, file=encodable(name))
 
 
-def carry_out(work_name: str, name: str, folders: Folders, target: Folder, beside: Receipt | None) -> bool:
+def carry_out(work_name: str, name: str, shelves: Shelves, target: Folder, receipt: Receipt) -> bool:
     """Make the moves of a decision that is recorded; False when the name was taken in the meantime."""
-    work = folders.work
-    if target is not folders.failed:  # before the commit, or a crash behind it would leave the old receipt for ever
-        remove_stale(original_name(work_name), folders.failed)
+    work, failed = shelves.folders.work, shelves.folders.failed
+    with_receipt = shelves.wants_receipt(receipt)
+    if target is not failed:  # before the commit, or a crash behind it would leave the old receipt for ever
+        remove_stale(original_name(work_name), failed)
     with pairing:
-        if beside is not None and not _place_receipt(work_name, name, work, target, beside):
+        if with_receipt and not _reserve(work_name, name, work, target, receipt):
             return False
         try:
             rename_noreplace(work_name, name, old_dir=work.fd, new_dir=target.fd)
         except OSError as error:
-            if beside is not None:
+            if with_receipt:
                 os.unlink(name + SUFFIX, dir_fd=target.fd)
             if isinstance(error, FileExistsError):
                 return False
@@ -178,6 +179,14 @@ def carry_out(work_name: str, name: str, folders: Folders, target: Folder, besid
         os.fsync(work.fd)
         os.unlink(note_name(work_name), dir_fd=work.fd)
     return True
+
+
+def _reserve(work_name: str, name: str, work: Folder, target: Folder, receipt: Receipt) -> bool:
+    """Place the receipt; that of an earlier failure of the same document makes way for it."""
+    if _place_receipt(work_name, name, work, target, receipt):
+        return True
+    makes_way = name == original_name(work_name) and remove_stale(name, target)
+    return makes_way and _place_receipt(work_name, name, work, target, receipt)
 
 
 def _place_receipt(work_name: str, name: str, work: Folder, target: Folder, receipt: Receipt) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOM = ".receipt-"  # how the room for a receipt begins, before it has been written
 COPY = ".copy-"  # how a copy begins, in the moment in which it has a name where the file system has no O_TMPFILE
-_LONGEST_NAME = LONGEST_NAME + 10  # bytes; a character has four at most, so what is cut stays longer than LONGEST_NAME
+_CUT_TO = LONGEST_NAME + 10  # bytes; a character has four at most, so what is cut stays longer than LONGEST_NAME
 _ESCAPED = re.compile(r"(.+)~[1-9][0-9]*~", re.DOTALL)
 
 
@@ -65,6 +65,6 @@ def _shortened(name: str) -> str:
     stem, dot, extension = name.rpartition(".")
     tail = dot + extension if stem and len(os.fsencode(extension)) <= 10 else ""  # noqa: PLR2004 - longer is none
     stem = name.removesuffix(tail)
-    while len(os.fsencode(stem + tail)) > _LONGEST_NAME:
+    while len(os.fsencode(stem + tail)) > _CUT_TO:
         stem = stem[:-1]
     return stem + tail

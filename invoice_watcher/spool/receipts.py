@@ -24,22 +24,29 @@ LARGEST_RECEIPT = 64 * 1024
 _NO_RECEIPT = frozenset({
     errno.ENOENT, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV,
 })  # fmt: skip
-# A receipt whose document has not followed yet looks like a stale one; nobody may look in between.
-pairing = threading.Lock()
+# A receipt whose document has not followed yet looks like a stale one; nobody else may look in between.
+pairing = threading.RLock()
+
+
+def is_stale(name: str, folder: Folder) -> bool:
+    """Tell whether under this name lies the receipt of a failed document that a person has taken out of `folder`.
+
+    One that cannot be read is none: no invoice has to wait because of an old receipt. Nor is one that has another name
+    as well: it is a note still, of another instance that files into the same folder, and its document follows in an
+    instant. That is asked first, for when the note is gone the document is there.
+    """
+    with pairing, suppress(OSError):
+        is_ours = _of_failure(name, folder) is not None
+        return is_ours and not _is_note(name + SUFFIX, folder) and not _is_in_use(name, folder)
+    return False
 
 
 def remove_stale(name: str, folder: Folder) -> bool:
-    """Remove the receipt of a failed document that a person has taken out of `folder`; False when it is not that.
-
-    One that cannot be read or removed stays: no invoice has to wait because of an old receipt. So does one that has
-    another name as well: it is a note still, of another instance that files into the same folder, and its document
-    follows in an instant. That is asked first, for when the note is gone the document is there.
-    """
+    """Remove such a receipt; False when it is none, or cannot be removed, and stays."""
     with pairing, suppress(OSError):
-        if _of_failure(name, folder) is None or _is_note(name + SUFFIX, folder) or _is_in_use(name, folder):
-            return False
-        os.unlink(name + SUFFIX, dir_fd=folder.fd)
-        return True
+        if is_stale(name, folder):
+            os.unlink(name + SUFFIX, dir_fd=folder.fd)
+            return True
     return False
 
 

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.escaping import encodable
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.record import Record
-from invoice_watcher.spool.filing import Slot, carry_out, free_name, named
+from invoice_watcher.spool.filing import Slot, carry_out, free_names, named
 from invoice_watcher.spool.names import COPY, ROOM, candidates, is_document, note_name, original_name
 from invoice_watcher.spool.receipts import read_receipt
 from invoice_watcher.spool.snapshot import NOT_TO_BE_MOVED, OURS, UnreadableError
@@ -82,18 +82,17 @@ class Completed(Record, frozen=True):
     receipt: Receipt
 
 
-def recover(shelves: Shelves, *, receipts: bool) -> list[Recovered | Completed]:
+def recover(shelves: Shelves) -> list[Recovered | Completed]:
     """Bring the work folder in order; returns what is to be delivered and what was completed.
 
     Args:
         shelves: the four folders, and where in them a document belongs now; it may have been elsewhere before.
-        receipts: whether delivered documents get a receipt.
     """
     work = shelves.folders.work
     for name in os.listdir(work.fd):
         _remove_remains(name, work)
     documents = sorted(filter(is_document, os.listdir(work.fd)))
-    found = [_take_up(name, shelves, receipts=receipts) for name in documents]
+    found = [_take_up(name, shelves) for name in documents]
     return [one for one in found if one is not None]
 
 
@@ -124,13 +123,13 @@ def _is_remains(name: str, work: Folder) -> bool:
         return read_receipt(name, work) is not None
 
 
-def _take_up(work_name: str, shelves: Shelves, *, receipts: bool) -> Recovered | Completed | None:
+def _take_up(work_name: str, shelves: Shelves) -> Recovered | Completed | None:
     """Say how it stands with a document, and complete what was decided; None for what is no document after all."""
     try:
         with _of_one_file():
             found = os.stat(work_name, dir_fd=shelves.folders.work.fd, follow_symlinks=False)
         if not _end_rename(work_name, found, shelves) and _is_regular(found):
-            return _read(work_name, found, shelves, receipts=receipts)
+            return _read(work_name, found, shelves)
     except UnreadableError as error:
         return Recovered(work_name, original_name(work_name), None, time.time_ns(), str(error.strerror))
     return None
@@ -150,7 +149,7 @@ def _holds(folder: Folder, inode: int) -> bool:
         return any(entry.inode() == inode for entry in entries)
 
 
-def _read(work_name: str, found: os.stat_result, shelves: Shelves, *, receipts: bool) -> Recovered | Completed:
+def _read(work_name: str, found: os.stat_result, shelves: Shelves) -> Recovered | Completed:
     work = shelves.folders.work
     with _of_one_file():
         note = read_receipt(note_name(work_name), work, note=True)
@@ -159,7 +158,7 @@ def _read(work_name: str, found: os.stat_result, shelves: Shelves, *, receipts: 
             _take_back(work_name, note, work, folder)
         try:
             if _tells_of(note, work_name, work):
-                return _complete(work_name, note, shelves, with_receipt=receipts or note.state == "failed")
+                return _complete(work_name, note, shelves)
         except UnreadableError:
             pass  # its task keeps the decision, and the others need not wait for it
         except OSError as error:
@@ -185,16 +184,16 @@ def _tells_of(note: Receipt, work_name: str, work: Folder) -> bool:
         return note.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == note.sha256
 
 
-def _complete(work_name: str, note: Receipt, shelves: Shelves, *, with_receipt: bool) -> Completed:
-    folders = shelves.folders
+def _complete(work_name: str, note: Receipt, shelves: Shelves) -> Completed:
+    with_receipt = shelves.wants_receipt(note)
 
     def moves(target: Folder) -> Completed:
         nonlocal note  # as it is on the disk
-        while True:
-            name = free_name(original_name(work_name), target, with_receipt=with_receipt)
-            note = _renamed(note, name, work_name, folders.work)
-            if carry_out(work_name, name, folders, target, note if with_receipt else None):
+        for name in free_names(original_name(work_name), target, with_receipt=with_receipt):
+            note = _renamed(note, name, work_name, shelves.folders.work)
+            if carry_out(work_name, name, shelves, target, note):
                 return Completed(name, note)
+        raise AssertionError("the names never end")
 
     return shelves.put(note, moves)
 

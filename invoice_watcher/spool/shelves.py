@@ -1,5 +1,7 @@
 """Which folder a decided document is put into: failed, done, or a month's folder in done (`done_layout: month`).
 
+Also whether its receipt is put beside it: that of a failure always, that of a delivery where it is wished (`receipts`).
+
 The month is that of the receipt's `finished_at`, in UTC, so a document and its receipt always lead to the same folder,
 and a crash needs nothing but the note. Month folders are made on demand, with the rights of a new done folder, and are
 on the disk before anything is put into them. One that cannot be used (its name is taken, it lies on another mount, its
@@ -50,13 +52,18 @@ _UNUSABLE = _NO_FOLDER | {
 class Shelves:
     """The folders, seen as places for what has been decided."""
 
-    def __init__(self, folders: Folders, *, monthly: bool) -> None:
-        """Put into these folders, delivered documents by their month if so wished."""
+    def __init__(self, folders: Folders, *, monthly: bool, receipts: bool) -> None:
+        """Put into these folders, delivered documents by their month, and with their receipts, if so wished."""
         self.folders = folders
         self._monthly = monthly
+        self._receipts = receipts
         self._durable = ""  # the month whose folder is known to be on the disk
         self._making = threading.Lock()
         self._complaints = Complaints(_DAY)
+
+    def wants_receipt(self, receipt: Receipt) -> bool:
+        """Tell whether this receipt appears beside its document."""
+        return self._receipts or receipt.state == "failed"
 
     def put(self, receipt: Receipt, moves: Callable[[Folder], Result]) -> Result:
         """Return what `moves` returns for the folder into which a document belongs.

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from invoice_watcher.receipt import decode
 from invoice_watcher.spool import syscalls
-from invoice_watcher.spool.filing import Slot, file_away, free_name
+from invoice_watcher.spool.filing import Slot, file_away, free_names
 from invoice_watcher.spool.names import work_names
 from invoice_watcher.spool.receipts import read_receipt, remove_stale
 from tests.support.box import OTHER_PDF, PDF, Box, receipt, written
 from tests.support.fuse import mounted_by_somebody
-from tests.support.kernel import OldKernel, failing, interrupted, piecemeal, traced
+from tests.support.kernel import OldKernel, failing, failing_at, interrupted, piecemeal, traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
 NAME = "12345.pdf"
 
 
-def filed(box: Box, work_name: str = NAME, state: State = "done", *, with_receipt: bool = True) -> str:
+def filed(box: Box, work_name: str = NAME, state: State = "done", *, receipts: bool = True) -> str:
     """File a claimed document away; return its final name."""
     with Slot(box.folders.work) as slot:
-        return file_away(work_name, box.shelves(), receipt(state), slot, with_receipt=with_receipt)
+        return file_away(work_name, box.shelves(receipts=receipts), receipt(state), slot)
 
 
 def claimed(box: Box, work_name: str = NAME, raw: bytes = PDF) -> None:
@@ -41,13 +42,13 @@ def claimed(box: Box, work_name: str = NAME, raw: bytes = PDF) -> None:
 
 
 @pytest.mark.parametrize("state", ["done", "failed"])
-@pytest.mark.parametrize("with_receipt", [True, False])
-def test_a_document_and_its_receipt_lie_side_by_side(box: Box, state: State, with_receipt: bool) -> None:  # noqa: FBT001 - parametrized
-    """Both in the folder that says what became of it, and nothing is left behind."""
+@pytest.mark.parametrize("receipts", [True, False])
+def test_a_document_and_its_receipt_lie_side_by_side(box: Box, state: State, receipts: bool) -> None:  # noqa: FBT001 - parametrized
+    """Both in the folder that says what became of it, and nothing is left behind; a failure's receipt always."""
     claimed(box)
-    assert filed(box, state=state, with_receipt=with_receipt) == NAME
+    assert filed(box, state=state, receipts=receipts) == NAME
     expected = {f"{state}/{NAME}": PDF, f"{state}/{NAME}.json": written(state)}
-    assert box.files() == (expected if with_receipt else {f"{state}/{NAME}": PDF})
+    assert box.files() == (expected if receipts or state == "failed" else {f"{state}/{NAME}": PDF})
 
 
 def test_the_receipt_may_be_read_by_the_group(box: Box) -> None:
@@ -142,7 +143,7 @@ def test_every_step_is_durable_before_the_next_one_relies_on_it(box: Box) -> Non
 
 
 @pytest.mark.parametrize(("content", "free"), [
-    (written("failed"), True),
+    (written("failed", raw=OTHER_PDF), True),
     (written("done"), False),
     (written("waiting"), False),
     (written("failed", "6789.pdf"), False),
@@ -153,8 +154,59 @@ def test_every_step_is_durable_before_the_next_one_relies_on_it(box: Box) -> Non
 def test_only_our_own_orphaned_receipt_of_a_failure_is_stale(box: Box, content: bytes, free: bool) -> None:  # noqa: FBT001 - parametrized
     """A person moved the document back; the proof of a delivery stays, as does what others wrote."""
     box.put(f"failed/{NAME}.json", content)
-    assert free_name(NAME, box.folders.failed, with_receipt=True) == (NAME if free else "12345.2.pdf")
-    assert box.names() == (set() if free else {f"failed/{NAME}.json"})
+    claimed(box)
+    assert filed(box, state="failed") == (NAME if free else "12345.2.pdf")
+    assert (box.files()[f"failed/{NAME}.json"] == content) is not free
+
+
+def test_whoever_asks_for_a_free_name_changes_nothing(box: Box) -> None:
+    """The receipt of what was moved back tells its order until the decision is written down."""
+    box.put(f"failed/{NAME}.json", written("failed"))
+    assert next(free_names(NAME, box.folders.failed, with_receipt=True)) == NAME
+    assert box.files() == {f"failed/{NAME}.json": written("failed")}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_an_old_receipt_goes_when_the_decision_is_written_down(
+    box: Box,
+    monkeypatch: pytest.MonkeyPatch,
+    links: bool,  # noqa: FBT001 - parametrized
+) -> None:
+    """`12345.2.pdf` is refused again: in each instant its old receipt, its note or its new receipt tells its order."""
+    if not links:
+        monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    told = b""
+    for call in range(1, 100):
+        box.put("failed/12345.2.pdf.json", written("failed", "12345.2.pdf", OTHER_PDF))
+        claimed(box, "12345.2.pdf")
+
+        def look() -> None:
+            nonlocal told
+            files = box.files()
+            told = files.get("failed/12345.2.pdf.json") or files.get(".processing/12345.2.pdf.json") or b""
+
+        with interrupted(call, look) as happened:
+            assert filed(box, "12345.2.pdf", "failed") == "12345.2.pdf"
+        assert box.receipt("failed/12345.2.pdf.json").order_id == "12345"
+        if not happened():
+            return
+        assert decode(told).order_id == "12345"
+        for place in box.names():
+            (box.root / place).unlink()
+    pytest.fail("it never ends")
+
+
+def test_an_old_receipt_that_may_not_be_removed_keeps_its_name(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies in a sticky folder, or is immutable: the document gets a number, and waits for nobody."""
+    box.put(f"failed/{NAME}.json", written("failed", raw=OTHER_PDF))
+    claimed(box, f"{NAME}~1~")
+    monkeypatch.setattr(os, "unlink", failing_at(f"{NAME}.json", os.unlink))
+    assert filed(box, f"{NAME}~1~", state="failed") == "12345.2.pdf"
+    assert box.files() == {
+        f"failed/{NAME}.json": written("failed", raw=OTHER_PDF),
+        "failed/12345.2.pdf": PDF,
+        "failed/12345.2.pdf.json": written("failed", "12345.2.pdf"),
+    }
 
 
 def test_another_failure_leaves_the_order_of_what_was_moved_back(box: Box) -> None:
@@ -189,7 +241,7 @@ second.mkdir()
 folders = Folders(second, root / "done", root / "failed", second / ".processing")
 (second / ".processing/12345.pdf").write_bytes(b"of the second")
 with Slot(folders.work) as slot:
-    file_away("12345.pdf", Shelves(folders, monthly=False), decode(decision.read_bytes()), slot, with_receipt=True)
+    file_away("12345.pdf", Shelves(folders, monthly=False, receipts=True), decode(decision.read_bytes()), slot)
 """
 
 

@@ -36,9 +36,10 @@ DONE = {f"done/{NAME}": PDF, f"done/{NAME}.json": written("done")}
 def recovered(box: Box, *, receipts: bool = True) -> list[Recovered | Completed]:
     """Restart, and bring the work folder in order; doing so again finds nothing new to do."""
     box.reopen()
-    found = recover(box.shelves(), receipts=receipts)
+    shelves = box.shelves(receipts=receipts)
+    found = recover(shelves)
     again = [one for one in found if isinstance(one, Recovered)]
-    assert recover(box.shelves(), receipts=receipts) == again
+    assert recover(shelves) == again
     return found
 
 
@@ -143,7 +144,7 @@ def test_a_note_that_cannot_be_read_is_one_documents_affair(box: Box, note: byte
     before = time.time_ns()
     with box.put(f".processing/{NAME}.json", note).open("r+b") as file:
         fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_WRLCK)
-        completed, left, again = recover(box.shelves(), receipts=True)
+        completed, left, again = recover(box.shelves())
         assert (box.work / NAME).read_bytes() == PDF
     assert isinstance(completed, Completed)
     assert isinstance(left, Recovered)
@@ -163,7 +164,7 @@ def test_a_document_that_cannot_be_looked_at_is_its_own_affair(box: Box, monkeyp
         box.put(f".processing/{name}")
         box.put(f".processing/{name}.json", written("done", name))
     monkeypatch.setattr(os, "stat", failing_at(NAME, os.stat))
-    left, completed = recover(box.shelves(), receipts=True)
+    left, completed = recover(box.shelves())
     assert isinstance(left, Recovered)
     assert (left.name, left.unread, completed.name) == (NAME, "Input/output error", "2.pdf")
     monkeypatch.undo()
@@ -176,7 +177,7 @@ def test_a_decided_document_on_a_bad_place_keeps_its_decision(box: Box, monkeypa
     path = box.put(f".processing/{NAME}")
     box.put(f".processing/{NAME}.json", written("done"))
     monkeypatch.setattr(os, "open", failing_at(NAME, os.open))
-    (found,) = recover(box.shelves(), receipts=True)
+    (found,) = recover(box.shelves())
     assert found == Recovered(NAME, NAME, receipt("done"), path.stat().st_ctime_ns)
 
 
@@ -187,7 +188,7 @@ def test_a_filed_document_that_cannot_be_looked_at_has_its_name(box: Box, monkey
     os.rename(box.work / "1.pdf", box.work / f"{NAME}~1~")
     box.put(f".processing/{NAME}~1~.json", written("done"))
     monkeypatch.setattr(os, "stat", failing_at(NAME, os.stat))
-    (found,) = recover(box.shelves(), receipts=True)
+    (found,) = recover(box.shelves())
     assert found.name == "12345.2.pdf"
 
 
@@ -338,37 +339,37 @@ def empty(box: Box) -> None:
         (box.root / place).unlink()
 
 
-def filing(box: Box, state: State, *, with_receipt: bool) -> Callable[[], object]:
+def filing(box: Box, state: State, *, receipts: bool, name: str = NAME) -> Callable[[], object]:
     """Return the filing away of a claimed document, as a worker does it."""
 
     def work() -> None:
         with Slot(box.folders.work) as slot:
-            file_away(NAME, box.shelves(), receipt(state), slot, with_receipt=with_receipt)
+            file_away(name, box.shelves(receipts=receipts), receipt(state, name), slot)
 
     return work
 
 
-def check_filed(box: Box, state: State, *, decided: bool, with_receipt: bool) -> None:
+def check_filed(box: Box, state: State, *, decided: bool, receipts: bool) -> None:
     """After a crash and a restart: one copy, in its place if that was decided, with its receipt, and no remains."""
-    found = recovered(box, receipts=with_receipt)
+    found = recovered(box, receipts=receipts)
     (document,) = (place for place, raw in box.files().items() if raw == PDF)
     expected = {document}
     if document.startswith(".processing/"):
         assert not decided
         assert found == [Recovered(NAME, NAME, None, (box.work / NAME).stat().st_ctime_ns)]
-    elif with_receipt:
+    elif receipts:
         expected.add(f"{document}.json")
         assert box.receipt(f"{document}.json") == receipt(state, document.removeprefix(f"{state}/"))
     assert {place for place, raw in box.files().items() if raw != OTHER_PDF} == expected
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("state", "with_receipt"), [("done", True), ("done", False), ("failed", True)])
+@pytest.mark.parametrize(("state", "receipts"), [("done", True), ("done", False), ("failed", True)])
 def test_a_crash_at_any_step_of_the_filing(
     memory_box: Box,
     kernel: None,
     state: State,
-    with_receipt: bool,  # noqa: FBT001 - parametrized
+    receipts: bool,  # noqa: FBT001 - parametrized
 ) -> None:
     """Kill -9 between any two calls: the document is in one place, and what the API said is not asked again."""
     box = memory_box
@@ -380,10 +381,10 @@ def test_a_crash_at_any_step_of_the_filing(
             box.put(f".processing/{NAME}")
             if taken:
                 box.put(f"{state}/{NAME}", OTHER_PDF)
-            killed = killed_at(call, filing(box, state, with_receipt=with_receipt))
+            killed = killed_at(call, filing(box, state, receipts=receipts))
             assert len(inodes_of(box, PDF)) == 1
             note = read_receipt(f"{NAME}.json", box.folders.work)
-            check_filed(box, state, decided=note is not None or not killed, with_receipt=with_receipt)
+            check_filed(box, state, decided=note is not None or not killed, receipts=receipts)
             assert not taken or box.files()[f"{state}/{NAME}"] == OTHER_PDF
         assert call > 6
 
@@ -399,7 +400,7 @@ def test_a_crash_at_any_step_of_the_recovery(memory_box: Box, kernel: None) -> N
         box.put(f"done/{NAME}", OTHER_PDF)
         box.put(f".processing/{NAME}")
         box.put(f".processing/{NAME}.json", written("done"))
-        killed = killed_at(call, lambda: recover(box.shelves(), receipts=True))
+        killed = killed_at(call, lambda: recover(box.shelves()))
         assert len(inodes_of(box, PDF)) == 1
         recovered(box)
         assert box.files() == {
@@ -408,6 +409,32 @@ def test_a_crash_at_any_step_of_the_recovery(memory_box: Box, kernel: None) -> N
             "done/12345.2.pdf.json": written("done", "12345.2.pdf"),
         }
     assert call > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_crash_at_any_step_beside_an_old_receipt(memory_box: Box, kernel: None, noted: bool) -> None:  # noqa: FBT001 - parametrized
+    """`12345.2.pdf` was moved back and is refused again: its order is known after each crash, until it is filed.
+
+    So it is when that crash is one of the start that completes the filing.
+    """
+    box, name = memory_box, "12345.2.pdf"
+    killed, call = True, 0
+    while killed:
+        call += 1
+        empty(box)
+        box.put(f"failed/{name}.json", written("failed", name, OTHER_PDF))
+        box.put(f".processing/{name}")
+        if noted:
+            box.put(f".processing/{name}.json", written("failed", name))
+        filing_again = filing(box, "failed", receipts=True, name=name)
+        killed = killed_at(call, (lambda: recover(box.shelves())) if noted else filing_again)
+        for one in recovered(box):
+            if isinstance(one, Recovered):
+                assert (one.note, box.spool().filed_for(name)) == (None, "12345")
+                filing_again()
+        assert box.files() == {f"failed/{name}": PDF, f"failed/{name}.json": written("failed", name)}
+    assert call > 8
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ from invoice_watcher.spool.shelves import Shelves
 drop, decision = map(Path, sys.argv[1:])
 folders = Folders(drop, drop / "done", drop / "failed", drop / ".processing")
 with Slot(folders.work) as slot:
-    file_away("12345.pdf", Shelves(folders, monthly=True), decode(decision.read_bytes()), slot, with_receipt=True)
+    file_away("12345.pdf", Shelves(folders, monthly=True, receipts=True), decode(decision.read_bytes()), slot)
 print(*sorted(str(path.relative_to(drop)) for path in drop.rglob("*") if path.is_file()))
 """
 
@@ -66,14 +66,14 @@ while document.stat().st_ino not in numbers and len(numbers) < 10_000:
     path = drop / f"done/2026-11/{len(numbers)}"
     path.touch()
     numbers.add(path.stat().st_ino)
-print(document.stat().st_ino in numbers, *recover(Shelves(folders, monthly=True), receipts=True), document.exists())
+print(document.stat().st_ino in numbers, *recover(Shelves(folders, monthly=True, receipts=True)), document.exists())
 """
 
 
-def filed(box: Box, decision: Receipt | None = None, layout: DoneLayout = "month", *, with_receipt: bool = True) -> str:
+def filed(box: Box, decision: Receipt | None = None, layout: DoneLayout = "month", *, receipts: bool = True) -> str:
     """File a claimed document away by its month, as a worker does it."""
     with Slot(box.folders.work) as slot:
-        return file_away(NAME, box.shelves(layout), decision or receipt("done"), slot, with_receipt=with_receipt)
+        return file_away(NAME, box.shelves(layout, receipts=receipts), decision or receipt("done"), slot)
 
 
 def claimed(box: Box, raw: bytes = PDF) -> None:
@@ -94,12 +94,12 @@ def inodes_of(box: Box, raw: bytes) -> set[int]:
     return {(box.root / place).stat().st_ino for place, found in box.files().items() if found == raw}
 
 
-@pytest.mark.parametrize("with_receipt", [True, False])
-def test_a_delivered_document_lies_in_its_months_folder(box: Box, with_receipt: bool) -> None:  # noqa: FBT001 - parametrized
+@pytest.mark.parametrize("receipts", [True, False])
+def test_a_delivered_document_lies_in_its_months_folder(box: Box, receipts: bool) -> None:  # noqa: FBT001 - parametrized
     """Whatever the clock says by then: the month is that of the receipt, in UTC, also where no receipt is written."""
     claimed(box)
-    assert filed(box, receipt("done", month="2019-02"), with_receipt=with_receipt) == NAME
-    expected = {f"done/2019-02/{NAME}"} | ({f"done/2019-02/{NAME}.json"} if with_receipt else set())
+    assert filed(box, receipt("done", month="2019-02"), receipts=receipts) == NAME
+    expected = {f"done/2019-02/{NAME}"} | ({f"done/2019-02/{NAME}.json"} if receipts else set())
     assert box.names() == expected
     assert stat.S_IMODE((box.done / "2019-02").stat().st_mode) == stat.S_IMODE(box.done.stat().st_mode)
 
@@ -162,7 +162,7 @@ def test_a_damaged_note_leads_nowhere_else(box: Box, finished_at: str | None) ->
     """Only a month is a month's folder; what has none is put into done."""
     claimed(box)
     box.put(f".processing/{NAME}.json", encode(msgspec.structs.replace(receipt("done"), finished_at=finished_at)))
-    assert [type(one) for one in recover(box.shelves("month"), receipts=True)] == [Completed]
+    assert [type(one) for one in recover(box.shelves("month"))] == [Completed]
     place = MONTH if finished_at and finished_at.startswith("2026-11") else "done"
     assert box.names() == {f"{place}/{NAME}", f"{place}/{NAME}.json"}
 
@@ -192,7 +192,7 @@ def test_a_name_that_is_taken_holds_up_nothing(
     for raw in (PDF, OTHER_PDF):
         claimed(box, raw)
         with Slot(box.folders.work) as slot:
-            file_away(NAME, shelves, receipt("done", raw=raw), slot, with_receipt=True)
+            file_away(NAME, shelves, receipt("done", raw=raw), slot)
     assert path.lstat() == before
     assert box.names() - {MONTH} == {f"done/{name}{end}" for name in (NAME, "12345.2.pdf") for end in ("", ".json")}
     (line,) = caplog.messages
@@ -267,7 +267,7 @@ def test_a_month_is_durable_before_anything_is_put_into_it(box: Box) -> None:
     for _ in range(2):
         claimed(box)
         with Slot(box.folders.work) as slot, traced() as calls:
-            file_away(NAME, shelves, receipt("done"), slot, with_receipt=True)
+            file_away(NAME, shelves, receipt("done"), slot)
         steps.append([call for call in calls if call in {"mkdir", "fsync", "link", "renameat2"}])
     moves = ["fsync", "link", "renameat2", "fsync", "fsync"]
     assert steps == [["mkdir", "fsync", *moves], moves]
@@ -298,7 +298,7 @@ def test_a_months_folder_that_is_removed_is_made_anew(memory_box: Box) -> None:
 
         def attempt(shelves: Shelves = shelves) -> None:
             with Slot(box.folders.work) as slot:
-                file_away(NAME, shelves, receipt("done"), slot, with_receipt=True)
+                file_away(NAME, shelves, receipt("done"), slot)
 
         def remove() -> None:
             with suppress(OSError):
@@ -325,7 +325,7 @@ def test_workers_may_open_a_month_together(box: Box) -> None:
         box.put(f".processing/{name}")
         start.wait()
         with Slot(box.folders.work) as slot:
-            file_away(name, shelves, receipt("done", name), slot, with_receipt=True)
+            file_away(name, shelves, receipt("done", name), slot)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in names]
     for thread in threads:
@@ -359,8 +359,8 @@ def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def check_filed(box: Box, layout: DoneLayout, *, decided: bool) -> None:
     """After a crash and a start in some layout: one copy, in one place with its receipt if decided, and no remains."""
     box.reopen()
-    found = recover(box.shelves(layout), receipts=True)
-    assert recover(box.shelves(layout), receipts=True) == [one for one in found if isinstance(one, Recovered)]
+    found = recover(box.shelves(layout))
+    assert recover(box.shelves(layout)) == [one for one in found if isinstance(one, Recovered)]
     (document,) = (place for place, raw in box.files().items() if raw == PDF)
     expected = {document}
     if document.startswith(".processing/"):
@@ -410,7 +410,7 @@ def test_a_crash_at_any_step_of_the_recovery_and_a_switch(memory_box: Box, kerne
     box = memory_box
 
     def recovery() -> None:
-        recover(box.shelves(layout), receipts=True)
+        recover(box.shelves(layout))
 
     for placed in ("done", MONTH):
         killed, call = True, 0
@@ -452,7 +452,7 @@ def test_a_rename_that_was_cut_in_half_is_ended_in_any_month(box: Box) -> None:
     (box.root / MONTH).symlink_to("nowhere")
     box.put("done/2019-02", b"no folder")
     os.link(box.work / NAME, box.done / "2020-02" / NAME)
-    assert recover(box.shelves("flat"), receipts=True) == []
+    assert recover(box.shelves("flat")) == []
     assert box.names() == {f"done/2020-02/{NAME}", "done/2019-02"}
 
 
@@ -478,7 +478,7 @@ def test_a_months_folder_that_cannot_be_looked_into_is_not_taken_for_empty(box: 
 
     def sentence() -> str:
         with pytest.raises(OSError, match="2026-11") as error:
-            recover(box.shelves("flat"), receipts=True)
+            recover(box.shelves("flat"))
         return str(error.value.strerror)
 
     box.root.parent.chmod(0o755)

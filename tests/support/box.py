@@ -50,9 +50,9 @@ class Box:
         """Give the door to these folders."""
         return Spool(self.folders, largest=LARGEST, receipts=receipts, layout=layout)
 
-    def shelves(self, layout: DoneLayout = "flat") -> Shelves:
+    def shelves(self, layout: DoneLayout = "flat", *, receipts: bool = True) -> Shelves:
         """Give these folders as places for what has been decided."""
-        return Shelves(self.folders, monthly=layout == "month")
+        return Shelves(self.folders, monthly=layout == "month", receipts=receipts)
 
     def put(self, place: str, raw: bytes = PDF) -> Path:
         """Write a file: `put("12345.pdf")` drops it, `put("done/12345.pdf")` lays it elsewhere."""
