@@ -137,6 +137,6 @@ def test_leaving_the_block_ends_everything() -> None:
         assert sandbox.wait_for(1, timeout=TIMEOUT)
     assert client.recv(1) == b""
     client.close()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     with running(port=port) as again:
         assert post(again.base_url) == 200
