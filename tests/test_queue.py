@@ -502,6 +502,23 @@ def test_a_short_patience_is_kept() -> None:
     assert queue.next(0.25) is task
 
 
+class _Linear(RetryRules, frozen=True):
+    def bounds(self, failures: int) -> tuple[float, float]:
+        wait = 7.0 * max(failures, 1)
+        return wait, wait
+
+
+def test_other_rules_hold_for_documents_and_probes_alike() -> None:
+    """A second policy is one class: as long as it says waits what failed, and the pause for each of its probes."""
+    world = World(all_but({order: failure() for order in "abc"}), rules=_Linear(2, 300, 10), takes=0.0)
+    world.drop("a")
+    world.run(30)
+    assert world.calls_of("a") == [0.0, 7.0, 21.0]
+    world.drop("b", "c")
+    world.run(80)
+    assert [moment for moment, _ in world.calls if moment > 30] == [37.0, 44.0, 58.0, 79.0]
+
+
 def test_the_first_refusal_of_the_key_stops_all() -> None:
     """A 401 is the operator's fault at once, though others were answered before the document was sent."""
     queue = Queue(RULES, WORKERS, LARGEST)

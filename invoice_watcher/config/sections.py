@@ -142,7 +142,7 @@ class Settle(Section, frozen=True, kw_only=True):
 
 
 class Retry(Section, frozen=True, kw_only=True):
-    """What happens when an upload has to be tried again: exponential back-off with full jitter."""
+    """What happens when an upload has to be tried again: exponential back-off with jitter between two bounds."""
 
     initial: Annotated[
         float,

@@ -13,7 +13,6 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.outcome import LINK_UNREACHABLE, Deferred, Delivered, Fault
@@ -50,7 +49,7 @@ class Queue:
         self._rules = rules
         self._workers = workers
         self.most_under_way = workers + max(1, workers // _FILING)  # those that are being filed among them
-        self._breaker = Breaker(rules.initial, rules.longest)
+        self._breaker = Breaker(rules)
         self._held = HeldBack()
         self._suspects = Suspects()
         self._answers = 0
@@ -221,7 +220,7 @@ class Queue:
     def _back_off(self, task: Task, chance: float) -> float:
         """Count one more failure in a row; returns the seconds until the next try."""
         task.failures += 1
-        return back_off(task.failures, self._rules.initial, self._rules.longest, chance)
+        return self._rules.wait(task.failures, chance)
 
     def _again(self, task: Task, due: float) -> None:
         """Let it come due again; what could not be claimed lies in the drop folder, where the scan finds it."""
