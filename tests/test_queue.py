@@ -8,7 +8,7 @@ import pytest
 
 from invoice_watcher.backoff import RetryRules
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
-from invoice_watcher.outcome import Fault, Outcome, Rejected
+from invoice_watcher.outcome import API_CODES, ApiCode, Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import GONE, Signature, Unready
@@ -75,6 +75,41 @@ def test_link_that_cannot_be_fetched_is_tried_three_times(retry_after: float | N
     assert isinstance(outcome, Rejected)
     assert outcome.problem.code == 105
     assert world.queue.waiting == 0
+
+
+@pytest.mark.parametrize("tries", [2, 5])
+def test_a_new_code_about_single_documents_holds_up_nobody(monkeypatch: pytest.MonkeyPatch, tries: int) -> None:
+    """Its row says how often: each document that is answered so is tried as often, and none pauses the queue."""
+    monkeypatch.setitem(API_CODES, 111, ApiCode("page_locked", "Page is locked", Fault.WORLD, tries))
+    world = World(all_but({order: failure(code=111) for order in "abc"}))
+    world.drop(*"abc")
+    world.run(60)
+    world.drop("good")
+    world.run(HOUR)
+    assert world.calls_of("good") == [60]
+    assert {order: len(world.calls_of(order)) for order in "abc"} == dict.fromkeys("abc", tries)
+    assert set(world.filed) == {*"abc", "good"}
+
+
+def test_a_new_code_that_any_document_may_meet_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row without a number of tries: three orders in a row that are answered so pause the queue, none is given up."""
+    monkeypatch.setitem(API_CODES, 111, ApiCode("stock_taking", "Closed for stock-taking", Fault.WORLD))
+    world = World(lambda _task, now: DELIVERED if now >= HOUR else failure(code=111))
+    world.drop(*"abcdefgh")
+    world.run(HOUR)
+    assert world.queue.pause is not None
+    assert world.filed == {}
+    world.run(2 * HOUR)
+    assert len(world.filed) == 8
+
+
+def test_a_redirect_that_quotes_a_code_stays_the_operators_fault() -> None:
+    """Whoever answers in the API's place may say 105: the queue pauses for the redirect, and nothing is put aside."""
+    world = World(all_but({"1": failure(Fault.OPERATOR, code=105)}))
+    world.drop("1")
+    world.run(HOUR)
+    assert world.queue.pause is not None
+    assert world.filed == {}
 
 
 @pytest.mark.parametrize(("reached", "most"), [(False, WORKERS), (True, 2 * WORKERS)])

@@ -3,9 +3,10 @@
 `next` says what to send now; `report` takes back what came of it, and decides: filed, sent again when due, or rejected
 because it alone keeps failing. Beside the schedule wait the `suspects`, over which the program may have died, and what
 is `held` back until it is clear whose fault a 101 is. `inspection` says what to look at while nothing may be sent.
-Guarantees: a document is only ever rejected for failing while others went through, or for a link that cannot be
-fetched; while the queue is paused nothing counts against a document, and nothing new is claimed but for a probe, and
-what is no invoice, for that needs no API to see. No threads, no files: time and chance are arguments. Raises nothing.
+Guarantees: a document is only ever rejected for failing while others went through, or for an API code that is about it
+alone, as of a link that cannot be fetched (`tries_for`); while the queue is paused no other failure counts against a
+document, and nothing new is claimed but for a probe, and what is no invoice, for that needs no API to see. No threads,
+no files: time and chance are arguments. Raises nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
-from invoice_watcher.outcome import LINK_UNREACHABLE, Deferred, Delivered, Fault
+from invoice_watcher.outcome import Deferred, Delivered, Fault, tries_for
 from invoice_watcher.policy import api_code_doubted, keeps_failing
 from invoice_watcher.queue.held import HeldBack
 from invoice_watcher.queue.inspection import Inspection
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
     from invoice_watcher.schedule import Task
 
-MOST_DOWNLOADS = 3
 _FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
 _FILING = 4  # for so many that are sent, one may be filed meanwhile
@@ -187,11 +187,11 @@ class Queue:
             self._answered(task, now, delivered=isinstance(report.answer, Delivered), filed=False)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
-        outcome = self._weighed(task, outcome)
-        if outcome.problem.code == LINK_UNREACHABLE:
+        if tries := tries_for(outcome):
             self._answered(task, now, delivered=False)
-            self._strike(task, outcome, MOST_DOWNLOADS)
+            self._strike(task, outcome, tries)
         else:
+            outcome = self._weighed(task, outcome)
             self._breaker = self._breaker.deferred(task.invoice.lane, outcome, now, chance)
             if self.pause is None and self._answers > task.counted_at:
                 self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
