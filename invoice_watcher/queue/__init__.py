@@ -18,10 +18,10 @@ from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
 from invoice_watcher.outcome import Deferred, Delivered, Fault, tries_for
 from invoice_watcher.policy import api_code_doubted, keeps_failing
+from invoice_watcher.queue import strikes
 from invoice_watcher.queue.held import HeldBack
 from invoice_watcher.queue.inspection import Inspection
 from invoice_watcher.queue.suspects import Suspects
-from invoice_watcher.record import replace
 from invoice_watcher.schedule import Decision, Schedule
 from invoice_watcher.settling import GONE
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
     from invoice_watcher.schedule import Task
 
-_FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
 _FILING = 4  # for so many that are sent, one may be filed meanwhile
 
@@ -88,7 +87,7 @@ class Queue:
             task: the document.
             died: the program died while it was sending it.
         """
-        task.counted_at, task.refused_at = 0, None  # the answers of this run are counted anew
+        strikes.forget(task)
         if died:
             self._suspects.add(task)
         else:
@@ -103,8 +102,12 @@ class Queue:
         """
         self._condemn_held(now)
         self._condemn_poison(now, expects_more=expects_more)
-        if self.is_full:
-            return None
+        task = None if self.is_full else self._chosen(now)
+        if task is not None:
+            task.begun_at = self._answers
+        return task
+
+    def _chosen(self, now: float) -> Task | None:
         if not self._breaker.may_start(now):
             return self._next_to_look_at()
         if self._suspects.untried:
@@ -191,29 +194,16 @@ class Queue:
             self._answered(task, now, delivered=False)
             self._strike(task, outcome, tries)
         else:
-            outcome = self._weighed(task, outcome)
+            outcome = strikes.weighed(task, outcome, self._answers, paused=self.pause is not None)
             self._breaker = self._breaker.deferred(task.invoice.lane, outcome, now, chance)
-            if self.pause is None and self._answers > task.counted_at:
-                self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
+            if self.pause is None and strikes.others_answered(task, self._answers):
+                self._strike(task, outcome, max(self._rules.max_attempts, strikes.FEWEST))
+        task.failed_at = self._answers
         wait = max(self._back_off(task, chance), outcome.retry_after or 0.0)
         self._again(task, now if task.decision else now + wait)
 
-    def _weighed(self, task: Task, outcome: Deferred) -> Deferred:
-        """Return what a failure counts as: a refusal is the world's fault, where it is of this document alone.
-
-        That is so when others were answered since it was first refused: a firewall that dislikes one document must not
-        make all others wait for probe after probe.
-        """
-        if outcome.fault is not Fault.OPERATOR:
-            return outcome
-        if task.refused_at is None:
-            task.refused_at = self._answers
-        is_alone = self._answers > task.refused_at and self.pause is None
-        return replace(outcome, fault=Fault.WORLD) if is_alone else outcome
-
     def _strike(self, task: Task, outcome: Deferred, most: int) -> None:
         task.strikes += 1
-        task.counted_at = self._answers
         if task.strikes >= most:
             task.decision = Decision(keeps_failing(outcome, task.attempts), None)
 
