@@ -15,11 +15,35 @@ LONGEST_RETRY_AFTER = 3600.0
 
 
 class RetryRules(Record, frozen=True):
-    """The configured patience: seconds, and how many failures count a document out."""
+    """The configured patience: an exponential back-off with jitter, for documents and probes alike.
+
+    Another one is a subclass with bounds of its own; `daemon` says which one holds.
+
+    Attributes:
+        initial: seconds, the shortest wait.
+        longest: seconds, the longest wait; it wins where both cannot be had.
+        max_attempts: how many failures that count put a document aside.
+    """
 
     initial: float
     longest: float
     max_attempts: int
+
+    def bounds(self, failures: int) -> tuple[float, float]:
+        """Return the seconds to wait at least, and at most, after the `failures`-th failure in a row.
+
+        The upper bound doubles, from `initial` before any failure, up to `longest`.
+        """
+        shortest = min(self.initial, self.longest)
+        return shortest, max(shortest, min(self.longest, self.initial * 2.0 ** min(failures, 40)))
+
+    def wait(self, failures: int, chance: float) -> float:
+        """Return the seconds to wait: `chance` (0 to 1) picks a point between the bounds.
+
+        So what failed together does not come back together.
+        """
+        shortest, longest = self.bounds(failures)
+        return shortest + chance * (longest - shortest)
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
@@ -46,13 +70,3 @@ def http_date(text: str | None) -> datetime | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return date.replace(tzinfo=date.tzinfo or UTC)
-
-
-def back_off(failures: int, initial: float, longest: float, chance: float) -> float:
-    """Return the seconds to wait after the `failures`-th failure in a row: exponential, with full jitter.
-
-    The ceiling doubles from `initial` to `longest`; `chance` (0 to 1) picks a point between `initial` and it,
-    so that what failed together does not come back together.
-    """
-    ceiling = min(longest, initial * 2.0 ** min(failures, 40))
-    return min(initial, longest) + chance * max(0.0, ceiling - initial)

@@ -16,14 +16,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoice_watcher.backoff import back_off
 from invoice_watcher.outcome import WRONG_API_CODE, Fault, Problem
 from invoice_watcher.record import Record, replace
 
 if TYPE_CHECKING:
+    from invoice_watcher.backoff import RetryRules
     from invoice_watcher.outcome import Deferred
 
 IN_A_ROW = 3
+_SPREAD = 0.1  # of a probe's bounds: there is only one prober, and no crowd to be kept apart
 
 
 class Pause(Record, frozen=True):
@@ -48,15 +49,13 @@ class Breaker(Record, frozen=True):
     """The gate before the API.
 
     Attributes:
-        initial: seconds until the first probe.
-        longest: seconds between probes at most.
+        rules: how long to wait for the next probe.
         failed: the lanes that met the world's fault since the last success.
         refused: the orders that were answered 101, in a row, before anything was ever delivered.
         proven: something was delivered with this API code.
     """
 
-    initial: float
-    longest: float
+    rules: RetryRules
     failed: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     proven: bool = False
@@ -140,11 +139,12 @@ def _paused(breaker: Breaker, lane: str, cause: _Cause, now: float, chance: floa
     if before is not None and before.probing != lane:
         return replace(breaker, pause=replace(before, probe_at=max(before.probe_at, asked), not_before=asked))
     probes = before.probes + 1 if before else 0
-    probe_at = max(asked, now + _probe_wait(probes, breaker.initial, breaker.longest, chance))
+    probe_at = max(asked, now + _probe_wait(breaker.rules, probes, chance))
     pause = Pause(cause.problem, cause.fault, probe_at, asked, probes, cause.rotate)
     return replace(breaker, pause=pause)
 
 
-def _probe_wait(probes: int, initial: float, longest: float, chance: float) -> float:
-    """Seconds to the next probe. There is only one prober, so the jitter is small: a tenth of the ceiling."""
-    return back_off(probes, initial, longest, 0.9 + 0.1 * chance)
+def _probe_wait(rules: RetryRules, probes: int, chance: float) -> float:
+    """Seconds to the next probe: about the most that the rules let it wait."""
+    shortest, longest = rules.bounds(probes)
+    return longest - _SPREAD * (1.0 - chance) * (longest - shortest)

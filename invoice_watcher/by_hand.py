@@ -7,6 +7,7 @@ and no other is begun. Raises OSError for a file that cannot be read, the caller
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
@@ -60,7 +61,7 @@ def _break_off(uploader: Uploader, stop: Stop) -> None:
 
 def _send(path: Path, naming: Naming, limits: Limits, uploader: Uploader) -> Outcome:
     with path.open("rb") as file:
-        size = path.stat().st_size
+        size = os.fstat(file.fileno()).st_size  # not the path's, under which another file may lie by now
         readable = file if size <= limits.max_size else None
         # Whoever names a file means it as it is now, so there is no waiting for it to be finished.
         verdict = validate(naming.read(path.name), readable, size, float("inf"), limits)

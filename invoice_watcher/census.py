@@ -122,7 +122,7 @@ class Census:
     def _state(self, task: Task) -> State:
         if task.unread:
             return "unread"
-        if self._queue.schedule.holds_under_way(task):
+        if self._queue.schedule.is_being_sent(task):
             return "sending"
         if task.decision is not None:
             return "held" if task in self._queue.aside else "unfiled"

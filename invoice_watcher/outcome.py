@@ -86,11 +86,20 @@ Outcome: TypeAlias = Delivered | Rejected | Deferred
 
 
 class ApiCode(Record, frozen=True):
-    """One row of the API document's table of errors."""
+    """One row of the API document's table of errors.
+
+    Attributes:
+        reason: the stable word of the problem.
+        message: what the API says, for want of its own words.
+        fault: whose it is.
+        tries: with the WORLD's fault: it may pass, but is about this document alone, which is given up after so many
+            tries, whatever becomes of others; None for what may meet any document, and counts towards a pause.
+    """
 
     reason: str
     message: str
     fault: Fault
+    tries: int | None = None
 
 
 # The Invoice Add/Update API's own table; a link may be reachable later (the server with the document may come back).
@@ -109,7 +118,7 @@ API_CODES = {
     WRONG_API_CODE: ApiCode("wrong_api_code", "Wrong API code", Fault.FILE),
     ORDER_CLOSED: ApiCode("order_closed", "Order is already shipped or cancelled", Fault.FILE),
     BAD_LINK: ApiCode("bad_link", "Incorrect document link format", Fault.FILE),
-    LINK_UNREACHABLE: ApiCode("link_unreachable", "Document cannot be downloaded or timeout", Fault.WORLD),
+    LINK_UNREACHABLE: ApiCode("link_unreachable", "Document cannot be downloaded or timeout", Fault.WORLD, tries=3),
     UNSUPPORTED_FORMAT: ApiCode(
         "unsupported_format",
         "Document file format is not supported. File should be of one of formats .doc, .docx, .pdf, .xls, .xlsx",
@@ -124,3 +133,9 @@ API_CODES = {
         Fault.FILE,
     ),
 }
+
+
+def tries_for(failure: Deferred) -> int | None:
+    """Return after how many tries a document that is answered so is given up; None for what is not about it alone."""
+    row = None if failure.problem.code is None else API_CODES.get(failure.problem.code)
+    return row.tries if row and failure.fault is row.fault else None  # a redirect, say, may quote any code

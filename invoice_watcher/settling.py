@@ -12,7 +12,7 @@ as its signature stays the same. Pure but for its own memory: time is an argumen
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from invoice_watcher.record import MutableRecord, Record
 
@@ -62,11 +62,13 @@ class Unready(Record, frozen=True):
         reason: a phrase for people: "is still open for writing".
         wait: seconds until the next look; None for a growing interval, because only looking can tell.
         needs_person: the file cannot become an invoice by waiting; a person has to act.
+        then: what becomes of the document after `wait`, if its bytes stay as they are; None where that is unknown.
     """
 
     reason: str
     wait: float | None = None
     needs_person: bool = False
+    then: Literal["rejected", "sent"] | None = None
 
 
 GONE = Unready("is gone")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from invoice_watcher.content import Verdict, inspect
 from invoice_watcher.hints import RECEIPT_ALONE
 from invoice_watcher.invoice import Invoice, Kind
-from invoice_watcher.outcome import BAD_LINK, EMPTY, TOO_LARGE, UNKNOWN_ORDER, UNSUPPORTED_FORMAT
+from invoice_watcher.outcome import BAD_LINK, EMPTY, TOO_LARGE, UNKNOWN_ORDER, UNSUPPORTED_FORMAT, Rejected
 from invoice_watcher.policy import rejected_locally
 from invoice_watcher.receipt import SUFFIX
 from invoice_watcher.record import Record
@@ -21,10 +21,10 @@ from invoice_watcher.shortcut import LARGEST as LARGEST_SHORTCUT
 from invoice_watcher.shortcut import ShortcutError, parse
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, Literal
 
     from invoice_watcher.config import Config
-    from invoice_watcher.outcome import Rejected
+    from invoice_watcher.content import Finding
 
 _EMPTY_PATIENCE = 2.0
 _RECEIPTS = tuple(f".{kind.value}{SUFFIX}" for kind in Kind)
@@ -93,7 +93,7 @@ def _empty(unchanged_for: float, limits: Limits) -> Rejected | Unready:
     """An empty file is often one whose writer has only just begun, so it is given a moment to fill."""
     patience = min(_EMPTY_PATIENCE, limits.incomplete_after)
     if unchanged_for < patience:
-        return Unready("is still empty", wait=patience - unchanged_for)
+        return Unready("is still empty", wait=patience - unchanged_for, then="rejected")
     return rejected_locally(EMPTY, "empty", "The file is empty")
 
 
@@ -103,8 +103,19 @@ def _by_content(document: Document, unchanged_for: float, limits: Limits) -> Doc
     document.file.seek(0)
     if finding.verdict is Verdict.MISMATCH:
         return rejected_locally(UNSUPPORTED_FORMAT, "content_mismatch", finding.what)
+    judged = _as_it_is(document, finding)
     if finding.verdict is not Verdict.WHOLE and unchanged_for < limits.incomplete_after:
-        return Unready(f"seems unfinished: {finding.what}", wait=limits.incomplete_after - unchanged_for)
+        wait = limits.incomplete_after - unchanged_for
+        return Unready(f"seems unfinished: {finding.what}", wait, then=_end_of(judged))
+    return judged
+
+
+def _end_of(judged: Document | Rejected) -> Literal["rejected", "sent"]:
+    return "rejected" if isinstance(judged, Rejected) else "sent"
+
+
+def _as_it_is(document: Document, finding: Finding) -> Document | Rejected:
+    """Judge a document that grows no more."""
     if finding.verdict is Verdict.CUT_OFF:
         return rejected_locally(None, "incomplete", finding.what)
     return _with_link(document) if document.invoice.kind is Kind.URL else document

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_watcher.backoff import LONGEST_RETRY_AFTER, back_off, retry_after
+from invoice_watcher.backoff import LONGEST_RETRY_AFTER, RetryRules, retry_after
 
 NOW = datetime(1994, 11, 6, 8, 49, 7, tzinfo=UTC)
 DURATION = st.floats(0.001, 86400)
 CHANCE = st.floats(0, 1)
+RULES = RetryRules(2.0, 300.0, 10)
 
 
 @pytest.mark.parametrize(
@@ -22,15 +23,15 @@ CHANCE = st.floats(0, 1)
 )
 def test_the_wait_doubles_up_to_its_limit(failures: int, ceiling: float) -> None:
     """From `retry.initial` (2 s) to `retry.max` (5 m), however often it fails; jitter picks a point between."""
-    assert back_off(failures, 2.0, 300.0, 0.0) == 2.0
-    assert back_off(failures, 2.0, 300.0, 1.0) == ceiling
-    assert back_off(failures, 2.0, 300.0, 0.5) == (2.0 + ceiling) / 2
+    assert RULES.wait(failures, 0.0) == 2.0
+    assert RULES.wait(failures, 1.0) == ceiling
+    assert RULES.wait(failures, 0.5) == (2.0 + ceiling) / 2
 
 
 @given(st.integers(-(10**30), 10**30), DURATION, DURATION, CHANCE)
 def test_a_wait_keeps_its_bounds(failures: int, initial: float, longest: float, chance: float) -> None:
     """A wait is no shorter than `retry.initial`, no longer than `retry.max`, which wins where both cannot be had."""
-    wait = back_off(failures, initial, longest, chance)
+    wait = RetryRules(initial, longest, 10).wait(failures, chance)
     assert math.isfinite(wait)
     assert min(initial, longest) <= wait <= max(longest * (1 + 1e-9), 0)
 
@@ -38,12 +39,13 @@ def test_a_wait_keeps_its_bounds(failures: int, initial: float, longest: float, 
 @given(st.integers(0, 100), DURATION, DURATION, CHANCE)
 def test_more_failures_never_mean_a_shorter_wait(failures: int, initial: float, longest: float, chance: float) -> None:
     """After one failure more the wait is at least as long, by the same jitter."""
-    assert back_off(failures, initial, longest, chance) <= back_off(failures + 1, initial, longest, chance)
+    rules = RetryRules(initial, longest, 10)
+    assert rules.wait(failures, chance) <= rules.wait(failures + 1, chance)
 
 
 def test_what_failed_together_comes_back_apart() -> None:
     """A hundred files that failed in one moment are spread over the whole range, not sent in one burst."""
-    waits = [back_off(5, 2.0, 300.0, chance / 99) for chance in range(100)]
+    waits = [RULES.wait(5, chance / 99) for chance in range(100)]
     assert len(set(waits)) == 100
     assert (min(waits), max(waits)) == (2.0, 64.0)
 

@@ -7,11 +7,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from invoice_watcher.backoff import RetryRules
 from invoice_watcher.breaker import Breaker, Pause
 from invoice_watcher.outcome import Deferred, Fault, Problem, Source
 from invoice_watcher.record import replace
 
 INITIAL, LONGEST = 2.0, 300.0
+RULES = RetryRules(INITIAL, LONGEST, 10)
 
 
 def _problem(code: int | None = None) -> Problem:
@@ -24,7 +26,7 @@ def _failure(fault: Fault = Fault.WORLD, retry_after: float | None = None, *, re
 
 def _after(*lanes: str, fault: Fault = Fault.WORLD, breaker: Breaker | None = None, now: float = 0.0) -> Breaker:
     """Give the breaker after a failure of each of these lanes."""
-    breaker = breaker or Breaker(INITIAL, LONGEST)
+    breaker = breaker or Breaker(RULES)
     for lane in lanes:
         breaker = breaker.deferred(lane, _failure(fault), now, 0.5)
     return breaker
@@ -32,7 +34,7 @@ def _after(*lanes: str, fault: Fault = Fault.WORLD, breaker: Breaker | None = No
 
 def _refused(*lanes: str, now: float = 0.0) -> Breaker:
     """Give the breaker after a 101 for each of these orders."""
-    breaker = Breaker(INITIAL, LONGEST)
+    breaker = Breaker(RULES)
     for lane in lanes:
         breaker = breaker.wrong_api_code(lane, _problem(101), now)
     return breaker
@@ -57,7 +59,7 @@ def test_three_different_orders_in_a_row_pause_the_queue(lanes: str, pauses: boo
 @pytest.mark.parametrize("delivered", [True, False])
 def test_any_answer_about_a_document_starts_the_count_anew(delivered: bool) -> None:  # noqa: FBT001 - a parameter
     """An API that accepts, or rejects, a document between two failures is there."""
-    for breaker in (Breaker(INITIAL, LONGEST), Breaker(INITIAL, LONGEST).answered("first", 0, delivered=True)):
+    for breaker in (Breaker(RULES), Breaker(RULES).answered("first", 0, delivered=True)):
         failed = _after("a", "b", breaker=breaker)
         assert _after("c", "d", breaker=failed.answered("x", 0, delivered=delivered)).pause is None
 
@@ -119,7 +121,7 @@ def test_probe_that_came_to_nothing_makes_room_for_the_next() -> None:
 @pytest.mark.parametrize("seconds", [30.0, 3600.0])
 def test_retry_after_pauses_all_for_that_long(seconds: float) -> None:
     """`Retry-After: 30` from one upload holds all of them back for 30 s, even if earlier ones still go through."""
-    breaker = Breaker(INITIAL, LONGEST).deferred("a", _failure(retry_after=seconds), 100, 0.5)
+    breaker = Breaker(RULES).deferred("a", _failure(retry_after=seconds), 100, 0.5)
     for later in (
         breaker.answered("b", 101, delivered=True),
         breaker.deferred("b", _failure(), 101, 0.5),
@@ -132,7 +134,7 @@ def test_retry_after_pauses_all_for_that_long(seconds: float) -> None:
 
 def test_retry_after_of_nothing_does_not_mean_all_the_time() -> None:
     """An API that says `Retry-After: 1` for a day is called as rarely as one that says nothing."""
-    breaker, now = Breaker(INITIAL, LONGEST), 0.0
+    breaker, now = Breaker(RULES), 0.0
     for _ in range(12):
         breaker = breaker.started("a").deferred("a", _failure(retry_after=1), now, 0.5)
         now = _pause(breaker).probe_at
@@ -219,7 +221,7 @@ def test_refusal_from_before_a_pause_brings_no_second_probe() -> None:
 
 def test_refusals_after_a_delivery_never_pause() -> None:
     """Three wrong orders sent together with a right one are those orders' fault, in whatever order the answers come."""
-    breaker = Breaker(INITIAL, LONGEST).answered("x", 0, delivered=True)
+    breaker = Breaker(RULES).answered("x", 0, delivered=True)
     for lane in "abcdef":
         breaker = breaker.wrong_api_code(lane, _problem(101), 0)
     assert breaker.pause is None
@@ -231,7 +233,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.breaker = Breaker(INITIAL, LONGEST)
+        self.breaker = Breaker(RULES)
         self.now = 0.0
         self.asked = 0.0
         self.count = 0

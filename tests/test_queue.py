@@ -8,7 +8,7 @@ import pytest
 
 from invoice_watcher.backoff import RetryRules
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Waiting
-from invoice_watcher.outcome import Fault, Outcome, Rejected
+from invoice_watcher.outcome import API_CODES, ApiCode, Fault, Outcome, Rejected
 from invoice_watcher.queue import Queue
 from invoice_watcher.schedule import Decision, Task
 from invoice_watcher.settling import GONE, Signature, Unready
@@ -62,6 +62,47 @@ def test_file_that_alone_keeps_failing_is_put_aside(max_attempts: int, fewest: i
     assert bad.problem.reason == "keeps_failing"
 
 
+@pytest.mark.parametrize("max_attempts", [1, 2, 10])
+def test_each_failure_counts_that_others_are_answered_before(max_attempts: int) -> None:
+    """Others go through between all attempts: the first failure, while nobody else is sent, shows nothing yet."""
+    world = World(all_but({"bad": failure()}), rules=RetryRules(2, 2, max_attempts))
+    world.drop("bad")
+    for number in range(60):
+        world.run(world.now + 1)
+        world.drop(f"good {number}")
+    assert len(world.calls_of("bad")) == max(max_attempts, 2) + 1
+    assert "bad" in world.filed
+
+
+@pytest.mark.parametrize("before", [0, 100])
+def test_an_outage_begins_without_a_strike(before: int) -> None:
+    """However many went through before: what was given out when the API was gone has nothing counted against it."""
+    world = World(lambda task, _now: failure() if task.invoice.lane in "abc" else DELIVERED)
+    world.drop(*(f"good {number}" for number in range(before)))
+    world.run(HOUR)
+    world.drop(*"abc")
+    world.run(2 * HOUR)
+    assert world.queue.pause is not None
+    assert [task.strikes for task in world.queue.schedule.claimed()] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("answered", "strikes"), [("before", 0), ("meanwhile", 1)])
+def test_a_first_failure_counts_by_what_was_answered_during_that_attempt(answered: str, strikes: int) -> None:
+    """Not by what was answered since an earlier attempt that came to nothing, of a file somebody wrote to, say."""
+    queue, (other, bad) = Queue(RULES, WORKERS, LARGEST), [task_of(order, 0, claimed=True) for order in "ab"]
+    for task in (other, bad):
+        queue.schedule.add_claimed(task)
+        assert queue.next(0) is task
+    queue.report(bad, NotReady(WRITING), 0, 0.5)
+    if answered == "before":
+        queue.report(other, Filed(DELIVERED, other.invoice.name, sent=True), 0, 0.5)
+    assert queue.next(60) is bad
+    if answered == "meanwhile":
+        queue.report(other, Filed(DELIVERED, other.invoice.name, sent=True), 60, 0.5)
+    queue.report(bad, Waiting(failure()), 60, 0.5)
+    assert bad.strikes == strikes
+
+
 @pytest.mark.parametrize("retry_after", [None, 600.0])
 def test_link_that_cannot_be_fetched_is_tried_three_times(retry_after: float | None) -> None:
     """A link to a document that is not there (105) is put aside after three attempts, even with nothing else to do."""
@@ -75,6 +116,41 @@ def test_link_that_cannot_be_fetched_is_tried_three_times(retry_after: float | N
     assert isinstance(outcome, Rejected)
     assert outcome.problem.code == 105
     assert world.queue.waiting == 0
+
+
+@pytest.mark.parametrize("tries", [2, 5])
+def test_a_new_code_about_single_documents_holds_up_nobody(monkeypatch: pytest.MonkeyPatch, tries: int) -> None:
+    """Its row says how often: each document that is answered so is tried as often, and none pauses the queue."""
+    monkeypatch.setitem(API_CODES, 111, ApiCode("page_locked", "Page is locked", Fault.WORLD, tries))
+    world = World(all_but({order: failure(code=111) for order in "abc"}))
+    world.drop(*"abc")
+    world.run(60)
+    world.drop("good")
+    world.run(HOUR)
+    assert world.calls_of("good") == [60]
+    assert {order: len(world.calls_of(order)) for order in "abc"} == dict.fromkeys("abc", tries)
+    assert set(world.filed) == {*"abc", "good"}
+
+
+def test_a_new_code_that_any_document_may_meet_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row without a number of tries: three orders in a row that are answered so pause the queue, none is given up."""
+    monkeypatch.setitem(API_CODES, 111, ApiCode("stock_taking", "Closed for stock-taking", Fault.WORLD))
+    world = World(lambda _task, now: DELIVERED if now >= HOUR else failure(code=111))
+    world.drop(*"abcdefgh")
+    world.run(HOUR)
+    assert world.queue.pause is not None
+    assert world.filed == {}
+    world.run(2 * HOUR)
+    assert len(world.filed) == 8
+
+
+def test_a_redirect_that_quotes_a_code_stays_the_operators_fault() -> None:
+    """Whoever answers in the API's place may say 105: the queue pauses for the redirect, and nothing is put aside."""
+    world = World(all_but({"1": failure(Fault.OPERATOR, code=105)}))
+    world.drop("1")
+    world.run(HOUR)
+    assert world.queue.pause is not None
+    assert world.filed == {}
 
 
 @pytest.mark.parametrize(("reached", "most"), [(False, WORKERS), (True, 2 * WORKERS)])
@@ -390,7 +466,7 @@ def test_failures_count_in_a_run_after_a_long_one() -> None:
     """A reload after thousands of deliveries: what alone keeps failing from then on is put aside as soon as ever."""
     world = World(all_but({"bad": failure()}), rules=RetryRules(2, 300, 2))
     task = task_of("bad", 0, claimed=True)
-    task.counted_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
+    task.failed_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
     world.queue.resume(task, died=False)
     for number in range(2):
         world.drop(f"good {number}")
@@ -500,6 +576,23 @@ def test_a_short_patience_is_kept() -> None:
     queue.report(task, Waiting(failure()), 0, 0.5)
     assert queue.wake_at() == 0.25
     assert queue.next(0.25) is task
+
+
+class _Linear(RetryRules, frozen=True):
+    def bounds(self, failures: int) -> tuple[float, float]:
+        wait = 7.0 * max(failures, 1)
+        return wait, wait
+
+
+def test_other_rules_hold_for_documents_and_probes_alike() -> None:
+    """A second policy is one class: as long as it says waits what failed, and the pause for each of its probes."""
+    world = World(all_but({order: failure() for order in "abc"}), rules=_Linear(2, 300, 10), takes=0.0)
+    world.drop("a")
+    world.run(30)
+    assert world.calls_of("a") == [0.0, 7.0, 21.0]
+    world.drop("b", "c")
+    world.run(80)
+    assert [moment for moment, _ in world.calls if moment > 30] == [37.0, 44.0, 58.0, 79.0]
 
 
 def test_the_first_refusal_of_the_key_stops_all() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import html
 import json
+import os
 import random
 import re
 import socket
@@ -147,6 +148,47 @@ def test_a_document_looks_the_same_from_memory_and_from_a_file(tmp_path: Path, n
     )
     assert small == large
     assert [len(boundary) for boundary in boundaries] == [32, 32]
+
+
+def _after_the_head(change: Callable[[], object]) -> Script:
+    """Give a well-behaved API before whose eyes something changes when the head of a request has come."""
+
+    def script(peer: Peer) -> None:
+        while head := peer.head():
+            change()
+            if peer.body(*head) is None:
+                return
+            peer.send(answer())
+
+    return script
+
+
+def test_a_file_that_grows_meanwhile_is_sent_as_it_was(tmp_path: Path) -> None:
+    """Somebody writes on while `upload` sends: no byte more than was announced, so the next document is understood."""
+    path = tmp_path / "12345.pdf"
+    path.write_bytes(LARGE)
+    with path.open("rb") as file, path.open("ab", buffering=0) as writer:
+        script = _after_the_head(lambda: writer.write(LARGE))
+        with RawServer(script) as server, to(server.url) as uploader:
+            assert isinstance(uploader.send(document(file)), Delivered)
+            assert isinstance(uploader.send(document()), Delivered)
+    (part,), (small,) = (request.parts for request in server.requests)
+    assert part.get_payload(decode=True) == LARGE
+    assert small.get_payload(decode=True) == PDF
+    assert (server.connections, path.stat().st_size) == (1, 3 * len(LARGE))
+
+
+def test_a_file_that_shrinks_meanwhile_is_not_sent(tmp_path: Path) -> None:
+    """Somebody empties the file while `upload` sends: the API never gets a whole request, and the caller hears why."""
+    path = tmp_path / "12345.pdf"
+    path.write_bytes(LARGE)
+    script = _after_the_head(lambda: os.truncate(path, 0))
+    with path.open("rb") as file, RawServer(script) as server, to(server.url) as uploader:
+        with pytest.raises(OSError, match="it became shorter while it was being sent"):
+            uploader.send(document(file))
+        assert isinstance(uploader.send(document()), Delivered)
+    assert [len(request.parts) for request in server.requests] == [1]
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize("size", [0, 15, MIB])

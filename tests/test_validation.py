@@ -113,7 +113,7 @@ def test_an_empty_file_is_given_a_moment_to_fill(incomplete_after: float, patien
     """Its writer may have only just begun; after two seconds it is what it seems."""
     limits = Limits(LIMITS.max_size, incomplete_after)
     assert judged("12345.pdf", b"", unchanged_for=patience / 4, limits=limits) == Unready(
-        "is still empty", wait=patience * 3 / 4
+        "is still empty", wait=patience * 3 / 4, then="rejected"
     )
     assert isinstance(judged("12345.pdf", b"", unchanged_for=patience, limits=limits), Rejected)
 
@@ -140,7 +140,7 @@ def test_the_bounds_are_those_of_the_configuration() -> None:
 def test_a_cut_off_document_is_given_its_time() -> None:
     """A slow copy is not refused while it may still grow; and the wait ends exactly when patience does."""
     assert judged("12345.pdf", CUT, unchanged_for=10.0) == Unready(
-        "seems unfinished: the PDF ends without %%EOF", wait=50.0
+        "seems unfinished: the PDF ends without %%EOF", wait=50.0, then="rejected"
     )
     assert rejection("12345.pdf", CUT, unchanged_for=60.0) == (None, "incomplete")
 
@@ -148,7 +148,9 @@ def test_a_cut_off_document_is_given_its_time() -> None:
 def test_a_doubtful_document_is_sent_in_the_end() -> None:
     """A link whose line has no end may still grow; later it is taken as it is."""
     raw = SHORTCUT.rstrip()
-    assert isinstance(judged("12345.url", raw, unchanged_for=10.0), Unready)
+    verdict = judged("12345.url", raw, unchanged_for=10.0)
+    assert isinstance(verdict, Unready)
+    assert verdict.then == "sent"
     assert isinstance(judged("12345.url", raw, unchanged_for=60.0), Document)
 
 
@@ -163,8 +165,14 @@ def test_what_can_never_become_a_document_does_not_wait() -> None:
     st.floats(0, 100),
 )
 def test_every_file_gets_a_verdict(name: str, raw: bytes, unchanged_for: float) -> None:
-    """Whatever is dropped, nothing is raised; no wait is longer than patience; the file stands at its beginning."""
+    """Whatever is dropped, nothing is raised; no wait is longer than patience, and ends as it is foretold.
+
+    The file stands at its beginning.
+    """
     file = BytesIO(raw)
     verdict = validate(NAMING.read(name), file, len(raw), unchanged_for, LIMITS)
+    in_the_end = validate(NAMING.read(name), BytesIO(raw), len(raw), LIMITS.incomplete_after, LIMITS)
+    if isinstance(verdict, Unready):
+        assert verdict.then == ("sent" if isinstance(in_the_end, Document) else "rejected")
     assert not isinstance(verdict, Unready) or 0 < (verdict.wait or 0) <= LIMITS.incomplete_after - unchanged_for
     assert not isinstance(verdict, Document) or verdict.file.tell() == 0

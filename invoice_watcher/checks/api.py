@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from invoice_watcher.backoff import http_date
 from invoice_watcher.checks.finding import Finding, fault, note, ok
 from invoice_watcher.config import BASE_URLS
+from invoice_watcher.hints import cure_for
 from invoice_watcher.outcome import API_CODES, WRONG_API_CODE, Deferred, Delivered, Fault, Rejected
 from invoice_watcher.uploader import Uploader
 
@@ -27,14 +28,10 @@ _LONGEST_TEXT = 300
 _TOLERABLE = timedelta(minutes=1)
 _ODD = timedelta(minutes=10)  # receipts are there to prove when an invoice was sent
 _CODE = "correct the API code (production and sandbox have one each: api.environment), then restart the service"
-_ADDRESS = f"check api.base_url (usually {BASE_URLS['production']}) and api.proxy"
-_BETWEEN = "check api.base_url, and whether a proxy or firewall on the way asks for a login"
+# Where whoever sets it up needs more than the log's cure (`hints.cure_for`) tells.
 _CURES = {
     "access_denied": _CODE,
-    "redirected": _BETWEEN,
-    "tls": "check the API's certificate, this machine's clock, and api.ca_bundle if the authority is your own",
-    "web_page": _BETWEEN,
-    "wrong_address": _ADDRESS,
+    "wrong_address": f"check api.base_url (usually {BASE_URLS['production']}) and api.proxy",
 }
 _PATIENCE = (
     "nothing to mend here if others reach it no better: invoices wait, and go out by themselves; try again later"
@@ -60,13 +57,19 @@ def judge(outcome: Outcome) -> Finding:
         return fault("API answer", f"the API code is refused: {said}", _CODE)
     if isinstance(outcome, Deferred) and outcome.fault is Fault.OPERATOR:
         refused = "the API code is refused: " if problem.reason == "access_denied" else ""
-        return fault("API answer", refused + said, _CURES.get(problem.reason, _ADDRESS))
+        return fault("API answer", refused + said, _CURES.get(problem.reason) or _clause(cure_for(problem.reason)))
     if problem.code in API_CODES:
         return ok("API answer", f"it does not refuse the API code ({said})")
     if isinstance(outcome, Rejected):
         text = f"it refuses a request without a document ({said}), which does not tell whether it accepts the API code"
         return note("API answer", text, "the first invoice will show it")
     return fault("API answer", f"it is not well now: {said}", _PATIENCE)
+
+
+def _clause(sentence: str) -> str:
+    """Return a sentence as the end of another one."""
+    begins_small = sentence[1:2].islower()  # not where it begins with API or TLS
+    return (sentence[:1].lower() if begins_small else sentence[:1]) + sentence[1:].removesuffix(".")
 
 
 def _said(problem: Problem, status: int | None) -> str:

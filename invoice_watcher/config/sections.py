@@ -142,7 +142,7 @@ class Settle(Section, frozen=True, kw_only=True):
 
 
 class Retry(Section, frozen=True, kw_only=True):
-    """What happens when an upload has to be tried again: exponential back-off with full jitter."""
+    """What happens when an upload has to be tried again: exponential back-off with jitter between two bounds."""
 
     initial: Annotated[
         float,
@@ -156,8 +156,9 @@ class Retry(Section, frozen=True, kw_only=True):
         int,
         Setting(
             Whole(1, 1000),
-            "After how many attempts a file that keeps failing while others succeed is put aside. Attempts "
-            "during an outage do not count, nor does the first: 1 acts as 2.",
+            "After how many failures a file is put aside that keeps failing while others are answered. One counts "
+            "when others were answered since the file's failure before, the first when they were while it was sent; "
+            "none counts that pauses the queue, or falls into a pause. 1 acts as 2.",
         ),
     ] = 10
 

@@ -141,8 +141,7 @@ def _judged(path: Path, file: BinaryIO, found: os.stat_result, config: Config) -
     content = file if found.st_size <= config.max_size else None
     verdict = validate(invoice, content, found.st_size, max(time.time() - found.st_ctime, 0.0), limits)
     if isinstance(verdict, Unready):
-        until = "" if verdict.wait is None else f". If it stays so, it is rejected in {span(verdict.wait)}"
-        yield f"It {verdict.reason}{until}."
+        yield f"It {verdict.reason}.{_afterwards(verdict)}"
     elif isinstance(verdict, Rejected):
         yield f"It will be rejected: {verdict.problem.message}. {verdict.problem.hint}"
         if invoice.order_id is None:
@@ -150,6 +149,13 @@ def _judged(path: Path, file: BinaryIO, found: os.stat_result, config: Config) -
                 "The name without its extension has to match the whole of `order_id_pattern`: "
                 f"{config.order_id_pattern.pattern}"
             )
+
+
+def _afterwards(unready: Unready) -> str:
+    if unready.wait is None or unready.then is None:
+        return ""
+    end = "rejected" if unready.then == "rejected" else "sent as it is"
+    return f" If it stays so, it is {end} in {span(unready.wait)}."
 
 
 def _filed_for(name: str, config: Config) -> str | None:

@@ -3,9 +3,10 @@
 `next` says what to send now; `report` takes back what came of it, and decides: filed, sent again when due, or rejected
 because it alone keeps failing. Beside the schedule wait the `suspects`, over which the program may have died, and what
 is `held` back until it is clear whose fault a 101 is. `inspection` says what to look at while nothing may be sent.
-Guarantees: a document is only ever rejected for failing while others went through, or for a link that cannot be
-fetched; while the queue is paused nothing counts against a document, and nothing new is claimed but for a probe, and
-what is no invoice, for that needs no API to see. No threads, no files: time and chance are arguments. Raises nothing.
+Guarantees: a document is only ever rejected for failing while others went through, or for an API code that is about it
+alone, as of a link that cannot be fetched (`tries_for`); while the queue is paused no other failure counts against a
+document, and nothing new is claimed but for a probe, and what is no invoice, for that needs no API to see. No threads,
+no files: time and chance are arguments. Raises nothing.
 """
 
 from __future__ import annotations
@@ -13,15 +14,14 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from invoice_watcher.backoff import back_off
 from invoice_watcher.breaker import IN_A_ROW, Breaker
 from invoice_watcher.ending import Filed, Fit, Held, NotReady, Report, Waiting
-from invoice_watcher.outcome import LINK_UNREACHABLE, Deferred, Delivered, Fault
+from invoice_watcher.outcome import Deferred, Delivered, Fault, tries_for
 from invoice_watcher.policy import api_code_doubted, keeps_failing
+from invoice_watcher.queue import strikes
 from invoice_watcher.queue.held import HeldBack
 from invoice_watcher.queue.inspection import Inspection
 from invoice_watcher.queue.suspects import Suspects
-from invoice_watcher.record import replace
 from invoice_watcher.schedule import Decision, Schedule
 from invoice_watcher.settling import GONE
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from invoice_watcher.breaker import Pause
     from invoice_watcher.schedule import Task
 
-MOST_DOWNLOADS = 3
-_FEWEST_ATTEMPTS = 2  # one failure cannot tell a bad document from an API that went away just now
 _CHANGED_AGAIN = 1.0
 _FILING = 4  # for so many that are sent, one may be filed meanwhile
 
@@ -50,7 +48,7 @@ class Queue:
         self._rules = rules
         self._workers = workers
         self.most_under_way = workers + max(1, workers // _FILING)  # those that are being filed among them
-        self._breaker = Breaker(rules.initial, rules.longest)
+        self._breaker = Breaker(rules)
         self._held = HeldBack()
         self._suspects = Suspects()
         self._answers = 0
@@ -89,7 +87,7 @@ class Queue:
             task: the document.
             died: the program died while it was sending it.
         """
-        task.counted_at, task.refused_at = 0, None  # the answers of this run are counted anew
+        strikes.forget(task)
         if died:
             self._suspects.add(task)
         else:
@@ -104,8 +102,12 @@ class Queue:
         """
         self._condemn_held(now)
         self._condemn_poison(now, expects_more=expects_more)
-        if self.is_full:
-            return None
+        task = None if self.is_full else self._chosen(now)
+        if task is not None:
+            task.begun_at = self._answers
+        return task
+
+    def _chosen(self, now: float) -> Task | None:
         if not self._breaker.may_start(now):
             return self._next_to_look_at()
         if self._suspects.untried:
@@ -188,40 +190,27 @@ class Queue:
             self._answered(task, now, delivered=isinstance(report.answer, Delivered), filed=False)
 
     def _deferred(self, task: Task, outcome: Deferred, now: float, chance: float) -> None:
-        outcome = self._weighed(task, outcome)
-        if outcome.problem.code == LINK_UNREACHABLE:
+        if tries := tries_for(outcome):
             self._answered(task, now, delivered=False)
-            self._strike(task, outcome, MOST_DOWNLOADS)
+            self._strike(task, outcome, tries)
         else:
+            outcome = strikes.weighed(task, outcome, self._answers, paused=self.pause is not None)
             self._breaker = self._breaker.deferred(task.invoice.lane, outcome, now, chance)
-            if self.pause is None and self._answers > task.counted_at:
-                self._strike(task, outcome, max(self._rules.max_attempts, _FEWEST_ATTEMPTS))
+            if self.pause is None and strikes.others_answered(task, self._answers):
+                self._strike(task, outcome, max(self._rules.max_attempts, strikes.FEWEST))
+        task.failed_at = self._answers
         wait = max(self._back_off(task, chance), outcome.retry_after or 0.0)
         self._again(task, now if task.decision else now + wait)
 
-    def _weighed(self, task: Task, outcome: Deferred) -> Deferred:
-        """Return what a failure counts as: a refusal is the world's fault, where it is of this document alone.
-
-        That is so when others were answered since it was first refused: a firewall that dislikes one document must not
-        make all others wait for probe after probe.
-        """
-        if outcome.fault is not Fault.OPERATOR:
-            return outcome
-        if task.refused_at is None:
-            task.refused_at = self._answers
-        is_alone = self._answers > task.refused_at and self.pause is None
-        return replace(outcome, fault=Fault.WORLD) if is_alone else outcome
-
     def _strike(self, task: Task, outcome: Deferred, most: int) -> None:
         task.strikes += 1
-        task.counted_at = self._answers
         if task.strikes >= most:
             task.decision = Decision(keeps_failing(outcome, task.attempts), None)
 
     def _back_off(self, task: Task, chance: float) -> float:
         """Count one more failure in a row; returns the seconds until the next try."""
         task.failures += 1
-        return back_off(task.failures, self._rules.initial, self._rules.longest, chance)
+        return self._rules.wait(task.failures, chance)
 
     def _again(self, task: Task, due: float) -> None:
         """Let it come due again; what could not be claimed lies in the drop folder, where the scan finds it."""

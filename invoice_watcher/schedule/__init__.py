@@ -125,7 +125,7 @@ class Schedule:
         first = self._under_way.get(lane) or next(iter(self._claimed.get(lane, ())), None)
         return None if first is task else first
 
-    def holds_under_way(self, task: Task) -> bool:
+    def is_being_sent(self, task: Task) -> bool:
         """Tell whether a worker has this very task to send."""
         return task in self.taken()
 

@@ -51,8 +51,9 @@ class Task(MutableRecord, eq=False):
     Written by the queue:
         due: when it may be sent again, monotonic seconds; 0 for at once.
         failures: attempts in a row that failed, for the back-off.
-        strikes: failures that counted against the document, because others went through meanwhile.
-        counted_at: how many answers the API had given in this run when the last strike was counted.
+        strikes: failures that counted against the document, because others were answered since the one before.
+        begun_at: how many answers the API had given in this run when it was given out last.
+        failed_at: how many when it failed last; None before its first failure.
         refused_at: how many it had given when this document first met the operator's fault.
         look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
 
@@ -79,7 +80,8 @@ class Task(MutableRecord, eq=False):
     due: float = 0.0
     failures: int = 0
     strikes: int = 0
-    counted_at: int = 0
+    begun_at: int = 0
+    failed_at: int | None = None
     refused_at: int | None = None
     look_only: bool = False
 

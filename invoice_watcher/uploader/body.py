@@ -1,14 +1,14 @@
 """The multipart body: of a document in memory at once, of one in a file while it is sent.
 
 Guarantees: no second copy is held but of a document in memory, which has 1 MiB at most; exactly one part, `File` or
-`FileUrl` (the API document), or neither where there is no document; `is_through` only after all of it was handed to the
-connection. Raises UnreadableCopyError, or OSError before anything is sent, when the document cannot be read: this
-machine's fault, and nobody else's.
+`FileUrl` (the API document), or neither where there is no document; no byte more than was announced, though the file
+grows meanwhile; `is_through` only after all of it was handed to the connection. Raises UnreadableCopyError, or OSError
+before anything is sent, when the document cannot be read, or has become shorter: this machine's fault, nobody else's.
 """
 
 from __future__ import annotations
 
-import os
+import errno
 import secrets
 from hashlib import blake2b
 from io import BytesIO
@@ -54,34 +54,51 @@ class Body:
         elif isinstance(file, BytesIO):
             self._frame({"File": (name, file.getvalue(), _TYPE)})
         else:
-            self._frame({"File": (name, b"", _TYPE)}, file)
+            self._frame({"File": (name, b"", _TYPE)}, _Part(file, document.size))
 
-    def _frame(self, part: dict[str, Any], file: BinaryIO | None = None) -> None:
+    def _frame(self, part: dict[str, Any], file: _Part | None = None) -> None:
         """Frame one part; with a file, it stands where the part ends."""
         boundary = _boundary()
         whole, self.content_type = encode_multipart_formdata(part, boundary)
         self.len = len(whole)
-        self._pieces: list[BinaryIO] = [BytesIO(whole)]
+        self._pieces: list[BytesIO | _Part] = [BytesIO(whole)]
         if file is not None:
             tail = f"\r\n--{boundary}--\r\n".encode()  # RFC 2046 section 5.1.1
-            self.len += file.seek(0, os.SEEK_END)
-            file.seek(0)
+            self.len += file.left
             self._pieces = [BytesIO(whole.removesuffix(tail)), file, BytesIO(tail)]
 
     def read(self, size: int = -1) -> bytes:
         """Return the next piece; the empty one, which ends it, is asked for when the last has been sent."""
         while self._pieces:
-            if piece := self._read(size):
+            if piece := self._pieces[0].read(size):
                 return piece
             self._pieces.pop(0)
         self.is_through = True
         return b""
 
+
+class _Part:
+    """The bytes of a file that were announced, from its beginning: whoever sends by hand may still write to it."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self.left = file, size
+        file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        if not self.left:
+            return b""
+        piece = self._read(self.left if size < 0 else min(size, self.left))
+        self.left -= len(piece)
+        return piece
+
     def _read(self, size: int) -> bytes:
         try:
-            return self._pieces[0].read(size)
+            piece = self._file.read(size)
         except OSError as error:
             raise UnreadableCopyError(*error.args) from error
+        if not piece:
+            raise UnreadableCopyError(errno.EIO, "it became shorter while it was being sent")
+        return piece
 
 
 def _boundary() -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoice_watcher import sandbox
+from invoice_watcher import hints, sandbox
 from invoice_watcher.checks.api import ask, compare_clocks
 from invoice_watcher.config import Api, Secret
-from invoice_watcher.outcome import API_CODES
+from invoice_watcher.outcome import API_CODES, ApiCode, Fault
 from tests.support.findings import Line, lines
 from tests.support.rawserver import RawServer, answer, answering, saying
 
@@ -85,7 +85,7 @@ def test_an_api_that_finds_fault_with_the_order_or_the_document_knows_the_code(c
     (_refusal(107, status=302), "fault", "check api.base_url"),  # every invoice would meet the redirect
     (answer(200, PAGE), "fault", "A web page answered"),
     (answer(404, PAGE), "fault", "check api.base_url"),
-    (answer(405, b""), "fault", "check api.base_url"),
+    (answer(405, b""), "fault", "check api.base_url (usually https://"),
     (answer(400, b"what?"), "note", "the first invoice will show it"),
     (answer(415, b"{}"), "note", "the first invoice will show it"),
     (answer(500, b""), "fault", "not well now"),
@@ -100,6 +100,18 @@ def test_each_answer_has_its_meaning(raw: bytes, grade: str, said: str) -> None:
     line = _told(saying(raw))
     assert (line.grade, line.subject) == (grade, "API answer")
     assert said in line.text
+
+
+@pytest.mark.parametrize(
+    ("cure", "told"),
+    [("Ask the service to unlock the account.", "ask the service to unlock the account"), ("API: ask.", "API: ask")],
+)
+def test_a_new_code_of_the_operators_brings_its_own_cure(monkeypatch: pytest.MonkeyPatch, cure: str, told: str) -> None:
+    """Of a code that only its row and its cure tell, `check --online` gives that cure, and not another fault's."""
+    monkeypatch.setitem(API_CODES, 111, ApiCode("account_locked", "Account is locked", Fault.OPERATOR))
+    monkeypatch.setitem(hints._CURES, "account_locked", cure)
+    line = _told(answering(_refusal(111)))
+    assert (line.grade, line.text.endswith(f"code 111, HTTP 400, Account is locked; {told}")) == ("fault", True)
 
 
 def test_silence_ends_at_the_deadline() -> None:

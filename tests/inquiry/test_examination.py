@@ -101,6 +101,23 @@ def test_an_empty_file(box: Box) -> None:
     assert "It is still empty. If it stays so, it is rejected in" in seen(box, "12345.pdf").obstacles[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "end"),
+    [
+        ("12345.xls", b"<html><table><tr><td>Order", "sent as it is"),
+        ("12345.url", b"[InternetShortcut]\r\nURL=https://example.com/1.pdf", "sent as it is"),
+        ("12345.url", b"[InternetShortcut]\r\nURL=ftp://example.com/1.pdf", "rejected"),
+        ("12345.pdf", b"%PDF-1.4\n", "rejected"),
+    ],
+)
+def test_a_document_that_may_be_unfinished(box: Box, name: str, content: bytes, end: str) -> None:
+    """What becomes of it is told as it will be: what is surely cut off is rejected, what may be whole is sent."""
+    box.put(name, content)
+    (obstacle,) = seen(box, name).obstacles
+    assert obstacle.startswith("It seems unfinished: ")
+    assert f". If it stays so, it is {end} in " in obstacle
+
+
 @needs_root
 def test_a_file_that_this_user_may_not_read() -> None:
     """What this user may not look at is said; the service may see more."""

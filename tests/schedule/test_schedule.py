@@ -312,7 +312,7 @@ def test_a_file_that_waits_can_be_told_for_which() -> None:
     assert [schedule.ahead_of(task) for task in (older, newer, ready)] == [None, older, older]
     assert schedule.next(60) is older
     assert [schedule.ahead_of(task) for task in (older, newer, ready)] == [None, older, older]
-    assert [schedule.holds_under_way(task) for task in (older, newer, ready)] == [True, False, False]
+    assert [schedule.is_being_sent(task) for task in (older, newer, ready)] == [True, False, False]
 
 
 def test_what_is_only_looked_at_is_not_being_sent() -> None:
@@ -321,7 +321,7 @@ def test_what_is_only_looked_at_is_not_being_sent() -> None:
     schedule.offer([task])
     task.look_only = True
     schedule.start(task)
-    assert not schedule.holds_under_way(task)
+    assert not schedule.is_being_sent(task)
     assert schedule.is_busy("1")
 
 
