@@ -63,44 +63,17 @@ def test_file_that_alone_keeps_failing_is_put_aside(max_attempts: int, fewest: i
 
 
 @pytest.mark.parametrize("max_attempts", [1, 2, 10])
-def test_each_failure_counts_that_others_are_answered_before(max_attempts: int) -> None:
-    """Others go through between all attempts: the first failure, while nobody else is sent, shows nothing yet."""
+def test_as_many_attempts_as_configured(max_attempts: int) -> None:
+    """Others go through before each attempt: the last one allowed is the last one made. One alone shows nothing."""
     world = World(all_but({"bad": failure()}), rules=RetryRules(2, 2, max_attempts))
+    world.drop("good")
+    world.run(60)
     world.drop("bad")
     for number in range(60):
         world.run(world.now + 1)
         world.drop(f"good {number}")
-    assert len(world.calls_of("bad")) == max(max_attempts, 2) + 1
+    assert len(world.calls_of("bad")) == max(max_attempts, 2)
     assert "bad" in world.filed
-
-
-@pytest.mark.parametrize("before", [0, 100])
-def test_an_outage_begins_without_a_strike(before: int) -> None:
-    """However many went through before: what was given out when the API was gone has nothing counted against it."""
-    world = World(lambda task, _now: failure() if task.invoice.lane in "abc" else DELIVERED)
-    world.drop(*(f"good {number}" for number in range(before)))
-    world.run(HOUR)
-    world.drop(*"abc")
-    world.run(2 * HOUR)
-    assert world.queue.pause is not None
-    assert [task.strikes for task in world.queue.schedule.claimed()] == [0, 0, 0]
-
-
-@pytest.mark.parametrize(("answered", "strikes"), [("before", 0), ("meanwhile", 1)])
-def test_a_first_failure_counts_by_what_was_answered_during_that_attempt(answered: str, strikes: int) -> None:
-    """Not by what was answered since an earlier attempt that came to nothing, of a file somebody wrote to, say."""
-    queue, (other, bad) = Queue(RULES, WORKERS, LARGEST), [task_of(order, 0, claimed=True) for order in "ab"]
-    for task in (other, bad):
-        queue.schedule.add_claimed(task)
-        assert queue.next(0) is task
-    queue.report(bad, NotReady(WRITING), 0, 0.5)
-    if answered == "before":
-        queue.report(other, Filed(DELIVERED, other.invoice.name, sent=True), 0, 0.5)
-    assert queue.next(60) is bad
-    if answered == "meanwhile":
-        queue.report(other, Filed(DELIVERED, other.invoice.name, sent=True), 60, 0.5)
-    queue.report(bad, Waiting(failure()), 60, 0.5)
-    assert bad.strikes == strikes
 
 
 @pytest.mark.parametrize("retry_after", [None, 600.0])
@@ -466,7 +439,7 @@ def test_failures_count_in_a_run_after_a_long_one() -> None:
     """A reload after thousands of deliveries: what alone keeps failing from then on is put aside as soon as ever."""
     world = World(all_but({"bad": failure()}), rules=RetryRules(2, 300, 2))
     task = task_of("bad", 0, claimed=True)
-    task.failed_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
+    task.counted_at = task.refused_at = 5000  # in the run before, which had its answer and could not file it
     world.queue.resume(task, died=False)
     for number in range(2):
         world.drop(f"good {number}")

@@ -157,8 +157,8 @@ class Retry(Section, frozen=True, kw_only=True):
         Setting(
             Whole(1, 1000),
             "After how many failures a file is put aside that keeps failing while others are answered. One counts "
-            "when others were answered since the file's failure before, the first when they were while it was sent; "
-            "none counts that pauses the queue, or falls into a pause. 1 acts as 2.",
+            "when others were answered since the last that counted, the first when any were since the start; none in a "
+            "pause, nor the first alone: 1 acts as 2.",
         ),
     ] = 10
 

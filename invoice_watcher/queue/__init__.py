@@ -102,12 +102,8 @@ class Queue:
         """
         self._condemn_held(now)
         self._condemn_poison(now, expects_more=expects_more)
-        task = None if self.is_full else self._chosen(now)
-        if task is not None:
-            task.begun_at = self._answers
-        return task
-
-    def _chosen(self, now: float) -> Task | None:
+        if self.is_full:
+            return None
         if not self._breaker.may_start(now):
             return self._next_to_look_at()
         if self._suspects.untried:
@@ -198,12 +194,12 @@ class Queue:
             self._breaker = self._breaker.deferred(task.invoice.lane, outcome, now, chance)
             if self.pause is None and strikes.others_answered(task, self._answers):
                 self._strike(task, outcome, max(self._rules.max_attempts, strikes.FEWEST))
-        task.failed_at = self._answers
         wait = max(self._back_off(task, chance), outcome.retry_after or 0.0)
         self._again(task, now if task.decision else now + wait)
 
     def _strike(self, task: Task, outcome: Deferred, most: int) -> None:
         task.strikes += 1
+        task.counted_at = self._answers
         if task.strikes >= most:
             task.decision = Decision(keeps_failing(outcome, task.attempts), None)
 

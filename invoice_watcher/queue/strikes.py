@@ -20,12 +20,16 @@ FEWEST = 2  # one cannot tell a bad document from an API that went away just now
 
 def forget(task: Task) -> None:
     """A new run begins, whose answers are counted anew."""
-    task.failed_at = task.refused_at = None
+    task.counted_at, task.refused_at = 0, None
 
 
 def others_answered(task: Task, answers: int) -> bool:
-    """Tell whether others were answered since this document failed last; before it ever did, since it was given out."""
-    return answers > (task.begun_at if task.failed_at is None else task.failed_at)
+    """Tell whether others were answered since its last strike; before it has any, since this run began.
+
+    So the first failure of an outage may count, which alone condemns nothing (`FEWEST`), and a document that always
+    fails while others go through is given up after just as many attempts as `retry.max_attempts` says.
+    """
+    return answers > task.counted_at
 
 
 def weighed(task: Task, outcome: Deferred, answers: int, *, paused: bool) -> Deferred:

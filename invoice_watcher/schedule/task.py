@@ -52,8 +52,7 @@ class Task(MutableRecord, eq=False):
         due: when it may be sent again, monotonic seconds; 0 for at once.
         failures: attempts in a row that failed, for the back-off.
         strikes: failures that counted against the document, because others were answered since the one before.
-        begun_at: how many answers the API had given in this run when it was given out last.
-        failed_at: how many when it failed last; None before its first failure.
+        counted_at: how many answers the API had given in this run when the last strike was counted.
         refused_at: how many it had given when this document first met the operator's fault.
         look_only: it may not be sent now; whether it is fit to be sent can be seen all the same.
 
@@ -80,8 +79,7 @@ class Task(MutableRecord, eq=False):
     due: float = 0.0
     failures: int = 0
     strikes: int = 0
-    begun_at: int = 0
-    failed_at: int | None = None
+    counted_at: int = 0
     refused_at: int | None = None
     look_only: bool = False
 
