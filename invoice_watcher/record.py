@@ -1,11 +1,11 @@
 """How a class of values is written here: as a record, with its fields and nothing else to say how it is made.
 
 Records are msgspec's Structs. A dataclass would read the same, but has its methods written and compiled anew at each
-start, 0.5 to 0.8 ms for each class; a Struct is made in C, in a fiftieth of that, and there are dozens of them
+start, nearly a millisecond for each class; a Struct is made in C, in a fiftieth of that, and there are dozens of them
 (`make bench`, *start*). Only where a class has a metaclass already, as an abstract one has, it is a dataclass.
 
-Guarantees: records of one class are equal, and hash alike, when their fields do. Raises AttributeError for whoever
-writes to a frozen one.
+Guarantees: records of one class are equal when their fields are; those of a `Record` then hash alike, and a
+`MutableRecord` has no hash, unless it is only equal to itself. Raises AttributeError for whoever writes to a `Record`.
 """
 
 from __future__ import annotations
